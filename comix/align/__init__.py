@@ -1,0 +1,1 @@
+"""Detections and readings joined by page id, scored, and written as DataSpecs."""

@@ -1,0 +1,82 @@
+"""The page model: what every stage knows of a page, and what is found on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from comix.core.geometry import Box
+
+Direction = Literal["ltr", "rtl"]
+TEXT_KINDS = ("dialogue", "thought", "narration", "sfx")
+"""The kinds of literal text on a page; descriptions by a reader are never among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """One row of the page table, ``pages.parquet``.
+
+    Attributes:
+        page_id: ``book_id/NNNN``; permanent, relative, the only key that joins stages.
+        book_id: path of the container relative to the library root, POSIX, NFC, suffix dropped.
+        source: name of the library the book came from.
+        series: from metadata, else ""; likewise ``volume`` and ``issue`` (a string: "12", "1/2", "Annual 3").
+        page_num: position in reading sequence, from 1; an unreadable member keeps its number.
+        image_path: page image relative to the workspace, POSIX.
+        width: pixels, EXIF rotation applied; likewise ``height``.
+        sha256: of the image bytes; ``md5`` too, for older tools.
+        phash: 16 hex digits, perceptual hash of the upright page.
+        page_type: from metadata or `curate`; "" when unknown.
+        reading_direction: ``ltr``, ``rtl`` or "" when the metadata does not say.
+        container: path relative to the library root; ``member``: name inside it.
+    """
+
+    page_id: str
+    book_id: str
+    source: str
+    series: str
+    volume: str
+    issue: str
+    page_num: int
+    image_path: str
+    width: int
+    height: int
+    sha256: str
+    md5: str
+    phash: str
+    page_type: str
+    reading_direction: str
+    container: str
+    member: str
+    title: str = ""
+    language: str = ""
+    writer: str = ""
+    publisher: str = ""
+    year: str = ""
+    licence: str = ""
+
+    @classmethod
+    def columns(cls) -> list[str]:
+        """Column names of the page table, in order."""
+        return [field.name for field in fields(cls)]
+
+    def as_row(self) -> dict[str, Any]:
+        """The record as a table row."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One thing found on a page.
+
+    Attributes:
+        box: pixels of the page as stored (upright).
+        score: 0 to 1, higher is surer.
+        category: COCO category name, ``panel`` unless said.
+        polygon: corner points ``((x, y), ...)`` clockwise, empty when the box says it all.
+    """
+
+    box: Box
+    score: float
+    category: str = "panel"
+    polygon: tuple[tuple[float, float], ...] = ()

@@ -1,0 +1,1 @@
+"""Duplicates and page types."""

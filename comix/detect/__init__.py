@@ -1,0 +1,1 @@
+"""Panel detectors: page image in, scored panel boxes out."""

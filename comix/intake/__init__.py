@@ -1,0 +1,1 @@
+"""Containers in, page images and the page table out."""

@@ -1,0 +1,79 @@
+"""Analysis JSON: what a reader saw on one page, ``analysis/<reader>/<page_id>.json``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ANALYSIS_VERSION = 1
+
+
+class TextItem(BaseModel):
+    """One balloon, caption or sound effect: the words as printed.
+
+    Attributes:
+        text: lines joined with single spaces; end-of-line hyphenation undone.
+        bbox: ``[x, y, w, h]`` pixels of the page, when the reader knows it.
+        confidence: 0 to 1, when the reader gives one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    text: str
+    speaker: str | None = None
+    bbox: list[float] | None = Field(default=None, min_length=4, max_length=4)
+    confidence: float | None = None
+
+
+class UnassignedText(TextItem):
+    """Text that lies in no panel: titles, columns between panels, page numbers, covers."""
+
+    kind: Literal["dialogue", "thought", "narration", "sfx"] = "narration"
+
+
+class PanelReading(BaseModel):
+    """What the reader saw in one panel. ``box`` is ``[x, y, w, h]`` in page pixels where known."""
+
+    model_config = ConfigDict(extra="forbid")
+    panel_number: int = Field(ge=1)
+    box: list[float] | None = Field(default=None, min_length=4, max_length=4)
+    dialogue: list[TextItem] = []
+    thought: list[TextItem] = []
+    narration: list[TextItem] = []
+    sfx: list[TextItem] = []
+    characters: list[str] = []
+    description: str = ""
+
+
+class ReaderInfo(BaseModel):
+    """Which reader, model and prompt made an analysis."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    model: str = ""
+    prompt_id: str = ""
+    version: str = ""
+
+
+class PageReading(BaseModel):
+    """What the reader says of the page as a whole."""
+
+    model_config = ConfigDict(extra="forbid")
+    summary: str = ""
+    reading_direction: Literal["ltr", "rtl"] | None = None
+    page_type: str | None = None
+
+
+class Analysis(BaseModel):
+    """One page read. ``panel_source`` is ``given`` when the reader was handed our boxes, ``reader`` when it counted by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+    version: int = ANALYSIS_VERSION
+    page_id: str
+    reader: ReaderInfo
+    panel_source: Literal["given", "reader"]
+    panels: list[PanelReading] = []
+    unassigned: list[UnassignedText] = []
+    page: PageReading = PageReading()
+    usage: dict[str, Any] = {}
+    status: str = "ok"

@@ -1,0 +1,1 @@
+"""Detection, order and text metrics: pure functions."""
