@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,59 @@ def read_bgr(path: Path) -> BgrImage:
     except FileNotFoundError:
         raise ItemError("image_missing", str(path)) from None
     return decode_bgr(data)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What one decode tells of a page image.
+
+    Attributes:
+        suffix: file suffix of the true format, without dot.
+        width: pixels, EXIF rotation applied; likewise ``height``.
+        phash: 16 hex digits, perceptual hash (DCT) of the upright grey page.
+        n_frames: more than 1 for animations and multi-page TIFF; the first one is the page.
+    """
+
+    suffix: str
+    width: int
+    height: int
+    phash: str
+    n_frames: int
+
+
+_SUFFIX = {"JPEG": "jpg", "MPO": "jpg", "TIFF": "tif", "JPEG2000": "jp2"}
+
+
+def inspect_image(data: bytes) -> ImageFacts:
+    """Format, upright size and perceptual hash of an encoded image, which is decoded once to prove that it can be.
+
+    Raises:
+        ItemError: ``image_unreadable`` (also for truncated data), ``image_too_large``.
+    """
+    import imagehash
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+            if width * height > _MAX_PIXELS:
+                raise ItemError("image_too_large", f"{width} x {height} pixels")
+            form = image.format or ""
+            n_frames = int(getattr(image, "n_frames", 1))
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+            image.draft("L", (256, 256))  # JPEG: decode at an eighth of the size, still reading every byte
+            grey = (ImageOps.exif_transpose(image) or image).convert("L")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ItemError("image_unreadable", f"{type(error).__name__}: {error}") from error
+    return ImageFacts(
+        suffix=_SUFFIX.get(form, form.lower()),
+        width=height if turned else width,
+        height=width if turned else height,
+        phash=str(imagehash.phash(grey)),
+        n_frames=n_frames,
+    )
+
+
+_EXIF_ORIENTATION = 0x0112
 
 
 def _has_alpha_header(data: bytes) -> bool:

@@ -1,0 +1,55 @@
+"""What the stage files share: typed options out of a config, and how a stage ends."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comix.core.work import RunOptions, Summary
+from comix.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def workspace_of(cfg: DictConfig) -> Workspace:
+    """The workspace, created if absent and proved writable."""
+    return Workspace(Path(cfg.workspace).expanduser()).create()
+
+
+def run_options(cfg: DictConfig) -> RunOptions:
+    """How the stage shall run."""
+    resume = "comix " + " ".join(shlex.quote(word) for word in sys.argv[1:])
+    return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, resume)
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A config node as a plain mapping, interpolations resolved."""
+    from omegaconf import OmegaConf
+
+    value = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(value, dict)
+    return {str(key): one for key, one in value.items()}
+
+
+def finish(summary: Summary, workspace: Workspace) -> int:
+    """Print what became of every input; the exit code."""
+    say(summary.line())
+    if summary.failed:
+        say(f"  {summary.failed} failed: comix failures stage={summary.stage} {workspace_argument(workspace)}")
+    if summary.not_reached:
+        say(f"  interrupted; go on with: comix {' '.join(shlex.quote(word) for word in sys.argv[1:])}")
+    return summary.exit_code
+
+
+def workspace_argument(workspace: Workspace) -> str:
+    """``workspace=DIR``, quoted for a shell."""
+    return shlex.quote(f"workspace={workspace.root}")
+
+
+def say(text: str = "") -> None:
+    """One line of result on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,153 @@
+"""The journal of a stage: one row per input, in SQLite, that survives kill -9."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from comix.core.errors import WorkspaceError
+
+Status = Literal["done", "failed", "skipped"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS items (
+    variant TEXT NOT NULL, key TEXT NOT NULL, parent TEXT NOT NULL DEFAULT '', status TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', hint TEXT NOT NULL DEFAULT '',
+    fingerprint TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '{}', seconds REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (variant, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_parent ON items (variant, parent);
+CREATE INDEX IF NOT EXISTS items_status ON items (variant, status);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one input.
+
+    Attributes:
+        key: page id, container path, or ``container!/member``.
+        parent: key of the input this one came out of, "" for a top-level input.
+        status: done, failed or skipped; there is no fourth state.
+        reason: short code, "" when done; ``detail`` says what was found, ``hint`` what to do.
+        fingerprint: hash of everything the result depends on.
+        result: JSON-able; the per-item part that the stage's documented file is derived from.
+        seconds: time spent in the worker.
+    """
+
+    key: str
+    status: Status
+    parent: str = ""
+    reason: str = ""
+    detail: str = ""
+    hint: str = ""
+    fingerprint: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+_COLUMNS = "key, status, parent, reason, detail, hint, fingerprint, result, seconds"
+
+
+class Journal:
+    """Rows of one stage; ``variant`` keeps several detectors or readers apart in one file.
+
+    Args:
+        path: the SQLite file, made if absent.
+        variant: for example the detector's name.
+
+    Raises:
+        WorkspaceError: the file cannot be opened or is not a journal.
+    """
+
+    def __init__(self, path: Path, variant: str = "") -> None:
+        self.path, self.variant = path, variant
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._use_wal()
+            self._db.executescript(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise WorkspaceError(
+                f"{path}: cannot open the journal ({error}); wanted a writable SQLite file. "
+                "Choose another workspace, or free the file if another program holds it."
+            ) from error
+
+    def _use_wal(self) -> None:
+        """Write-ahead logging where the file system supports it; network mounts do not, and keep the default."""
+        (mode,) = self._db.execute("PRAGMA journal_mode=WAL").fetchone()
+        self._db.execute("PRAGMA synchronous=" + ("NORMAL" if mode == "wal" else "FULL"))
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def state(self) -> dict[str, tuple[str, str, str]]:
+        """``key -> (status, fingerprint, reason)`` of every top-level input."""
+        query = "SELECT key, status, fingerprint, reason FROM items WHERE variant = ? AND parent = ''"
+        with closing(self._db.execute(query, (self.variant,))) as rows:
+            return {key: (status, fingerprint, reason) for key, status, fingerprint, reason in rows}
+
+    def record(self, rows: Iterable[tuple[Row, tuple[Row, ...]]]) -> None:
+        """Write inputs with their children in one transaction; older children of the same input are replaced."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for row, children in rows:
+                self._db.execute("DELETE FROM items WHERE variant = ? AND parent = ?", (self.variant, row.key))
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO items (variant, key, status, parent, reason, detail, hint, fingerprint, result,"
+                    " seconds) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                    [self._values(one) for one in (row, *children)],
+                )
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def _values(self, row: Row) -> tuple[Any, ...]:
+        result = json.dumps(row.result, ensure_ascii=False, sort_keys=True)
+        return (
+            self.variant, row.key, row.status, row.parent, row.reason, row.detail, row.hint, row.fingerprint, result,
+            row.seconds,
+        )  # fmt: skip
+
+    def rows(self, status: Status | None = None, parents_only: bool = False, children_only: bool = False) -> Iterator[Row]:
+        """Rows in key order, one at a time."""
+        query = f"SELECT {_COLUMNS} FROM items WHERE variant = ?"
+        query += " AND status = ?" if status else ""
+        query += " AND parent = ''" if parents_only else ""
+        query += " AND parent != ''" if children_only else ""
+        arguments = (self.variant, status) if status else (self.variant,)
+        with closing(self._db.execute(query + " ORDER BY key", arguments)) as found:
+            for key, state, parent, reason, detail, hint, fingerprint, result, seconds in found:
+                yield Row(key, state, parent, reason, detail, hint, fingerprint, json.loads(result), seconds)
+
+    def counts(self) -> dict[tuple[bool, str], int]:
+        """``(is_child, status) -> n`` over all rows."""
+        query = "SELECT parent != '', status, COUNT(*) FROM items WHERE variant = ? GROUP BY 1, 2"
+        with closing(self._db.execute(query, (self.variant,))) as rows:
+            return {(bool(child), status): n for child, status, n in rows}
+
+
+def variants(path: Path) -> list[str]:
+    """Variants held by a journal file, sorted; empty when there is no file.
+
+    Raises:
+        WorkspaceError: the file is not a journal.
+    """
+    if not path.is_file():
+        return []
+    with Journal(path) as journal, closing(journal._db.execute("SELECT DISTINCT variant FROM items")) as rows:
+        return sorted(variant for (variant,) in rows)

@@ -1,0 +1,80 @@
+"""Every reason an item can fail or be skipped for, with what the user can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        # containers as a whole
+        "archive_encrypted": "the archive has a password: unpack it with the password and pack it again without one",
+        "archive_damaged": "the file is incomplete or broken: copy or download it again",
+        "archive_empty": "the container holds no files: replace it or remove it from the library",
+        "archive_no_images": "the container holds files but no page images: check that it is a comic",
+        "archive_unsupported": "install a reader for this format: `bsdtar` (package libarchive-tools) or `unar`",
+        "archive_bomb": "the content unpacks to a suspicious size: open it by hand and repack the pages",
+        "too_many_members": "split the container: more than 100,000 files are not read from one book",
+        "wrong_format": "not a comic container: expected ZIP, RAR, 7z, TAR, PDF, EPUB or a folder of images",
+        "drm_protected": "the publisher's copy protection prevents reading: use a copy without DRM",
+        "pdf_encrypted": "the PDF has a password: save a copy without one",
+        "container_missing": "the file is gone: check that the drive is mounted and the path is right",
+        "permission_denied": "the file may not be read: check its permissions",
+        # single members of a container
+        "member_encrypted": "this file inside the container has a password: repack without one",
+        "member_damaged": "this file inside the container is broken: replace the container with an intact copy",
+        "member_missing": "the container no longer holds this file: run `extract` again",
+        "member_too_large": "this file inside the container is too large for a page image",
+        # what is passed over inside a container
+        "junk_macos": "file system leftovers of macOS; nothing to do",
+        "junk_thumbnail": "thumbnails kept by a file browser; nothing to do",
+        "metadata_file": "read as metadata, not as a page; nothing to do",
+        "not_an_image": "not a page image; nothing to do",
+        "nested_container": "a container inside a container is not opened: unpack it into the library",
+        "metadata_unreadable": "the metadata file is not valid XML and was passed over: mend or remove it",
+        "sidecar_image": "a cover picture kept beside the books by a library program; nothing to do",
+        "not_a_comic": "not a comic file; nothing to do",
+        "hidden_file": "the name starts with a dot; rename the file if it is a page",
+        "not_in_spine": "the EPUB does not show this image as a page; nothing to do",
+        "duplicate": "the same content was already taken from another place; nothing to do",
+        # page images
+        "image_unreadable": "no decoder accepts the image: replace it with an intact copy",
+        "image_missing": "the page image is gone from the workspace: run `extract` again",
+        "image_too_large": "the image has too many pixels: scale it down",
+        "image_too_small": "the image is too small to be a page; nothing to do",
+        # work on a page
+        "no_panels": "no panel was found on the page: look at it, or try another detector",
+        "no_text": "no text was found on the page; nothing to do if it has none",
+        "upstream_failed": "an earlier stage failed for this page: see `comix failures`",
+        "missing_input": "an earlier stage has not reached this page: run it first",
+        "invalid_input": "the file is not what this stage expects: see the detail",
+        "already_done": "finished by an earlier run; delete the output to do it again",
+        "not_selected": "left out by the given list, limit or shard; nothing to do",
+        "page_type": "covers, adverts and credits take no part here; change `page_types` to include them",
+        # readers over the network
+        "reader_refused": "the model refused the page: try another model or prompt",
+        "reader_bad_answer": "the model's answer could not be used: run again, or try another model or prompt",
+        "reader_truncated": "the model's answer was cut off: raise `max_tokens`",
+        "reader_unavailable": "the service did not answer: check the address, the key and the network, then run again",
+        "rate_limited": "the service asked to slow down for too long: run again later or lower `workers`",
+        "budget_spent": "the cost limit was reached: raise `max_cost_usd` and run again",
+        # the machine
+        "timeout": "took longer than the time limit: raise `timeout_s` or look at the file",
+        "worker_crashed": "the decoder crashed on this file: replace the file",
+        "out_of_memory": "not enough memory: lower `workers` or `batch_size`",
+        "disk_full": "no space left: free some and run again, finished items are kept",
+        "write_failed": "the result could not be written: check the workspace's disk and permissions",
+        "interrupted": "the run was stopped: start the same command again",
+        "internal_error": "a fault in CoMix: please report it with the traceback from the log",
+    }
+)
+"""Reason code -> standing hint, shown when the error itself carries none."""
+
+
+def hint_for(reason: str) -> str:
+    """Standing hint of a reason code, "" when the code is unknown.
+
+    >>> hint_for("junk_macos")
+    'file system leftovers of macOS; nothing to do'
+    """
+    return REASONS.get(reason, "")

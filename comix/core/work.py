@@ -1,0 +1,234 @@
+"""The stage runner: every input ends in one of done, failed, skipped; a killed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from comix.core.errors import UsageError
+from comix.core.journal import Journal, Row, Status
+from comix.core.progress import Progress
+from comix.core.reasons import hint_for
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of a stage.
+
+    Attributes:
+        key: page id or container path.
+        payload: what the worker receives; picklable.
+        fingerprint: hash of the input's content and every setting that matters; a change means work again.
+        outputs: files that must exist for the input to count as done.
+        group: the book, for the progress line.
+    """
+
+    key: str
+    payload: Any
+    fingerprint: str
+    outputs: tuple[Path, ...] = ()
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker says of one input; `ItemError` raised by a worker becomes a failed outcome."""
+
+    status: Status = "done"
+    reason: str = ""
+    detail: str = ""
+    hint: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    children: tuple[Row, ...] = ()
+    seconds: float = 0.0
+
+
+Worker = Callable[[Any], Outcome]
+"""Turns one payload into an outcome; built once per worker process."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a stage runs.
+
+    Attributes:
+        workers: worker processes; 0 works in this process (no isolation, for cheap steps).
+        limit: at most this many inputs, in order; None for all.
+        retry: "" to leave failed inputs alone, "failed" to try them again, "failed:REASON" only those.
+        timeout_s: wall-clock limit for one input in a worker process.
+        memory_mb: memory limit of one worker process.
+        resume_hint: the command that goes on, printed on Ctrl-C.
+    """
+
+    workers: int = 1
+    limit: int | None = None
+    retry: str = ""
+    timeout_s: float = 300.0
+    memory_mb: int = 4096
+    resume_hint: str = ""
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts over the inputs of one run: ``done + failed + skipped + not_reached == inputs``.
+
+    Attributes:
+        fresh: how many of them were worked on in this run.
+        not_reached: left over because of Ctrl-C; the same command goes on with them.
+    """
+
+    stage: str
+    unit: str
+    inputs: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+    fresh: int = 0
+    not_reached: int = 0
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """One printed line whose counts add up."""
+        text = (
+            f"{self.stage}: {self.inputs} {self.unit} = {self.done} done + {self.failed} failed + {self.skipped} skipped"
+            + (f" + {self.not_reached} not reached" if self.not_reached else "")
+        )
+        work = f"{self.fresh} worked on now in {self.seconds:.1f} s" if self.fresh else "0 to do"
+        return "; ".join([f"{text} ({work})", *self.notes])
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well, 1 when inputs failed, 130 when interrupted."""
+        return 130 if self.not_reached else int(self.failed > 0)
+
+
+def parse_retry(retry: str) -> tuple[bool, str]:
+    """Whether to retry failed inputs, and which reason only ("" for all).
+
+    >>> parse_retry("failed:timeout")
+    (True, 'timeout')
+
+    Raises:
+        UsageError: anything but "", "failed" or "failed:REASON".
+    """
+    if not retry:
+        return False, ""
+    word, _, reason = retry.partition(":")
+    if word != "failed":
+        raise UsageError(f"retry={retry}: wanted retry=failed or retry=failed:REASON (see `comix failures` for reasons)")
+    return True, reason
+
+
+def run_stage(
+    stage: str,
+    unit: str,
+    items: Sequence[Item],
+    build_worker: Callable[[], Worker],
+    journal: Journal,
+    options: RunOptions,
+) -> Summary:
+    """Work through the inputs that are not finished yet and journal each outcome as it comes.
+
+    Args:
+        stage: its name, for the progress line.
+        unit: plural of what an input is ("pages").
+        items: all inputs, each key once.
+        build_worker: makes the worker inside each worker process; picklable.
+        journal: where outcomes go.
+        options: see `RunOptions`.
+
+    Returns:
+        Counts over ``items`` (after ``limit``), earlier outcomes included.
+    """
+    chosen = list(items if options.limit is None else items[: options.limit])
+    known = journal.state()
+    retry, only_reason = parse_retry(options.retry)
+    todo = [item for item in chosen if _needs_work(item, known.get(item.key), retry, only_reason)]
+    summary = Summary(stage, unit, inputs=len(chosen), fresh=0)
+    pending = {item.key for item in todo}
+    for item in chosen:
+        if item.key not in pending:
+            _count(summary, known[item.key][0])
+    started = time.monotonic()
+    if todo:
+        _work(todo, build_worker, journal, options, summary)
+    summary.seconds = time.monotonic() - started
+    summary.not_reached = len(chosen) - summary.done - summary.failed - summary.skipped
+    return summary
+
+
+def _needs_work(item: Item, known: tuple[str, str, str] | None, retry: bool, only_reason: str) -> bool:
+    if known is None or known[1] != item.fingerprint:
+        return True
+    status, _, reason = known
+    if status == "done":
+        return not all(path.exists() for path in item.outputs)
+    return status == "failed" and retry and only_reason in ("", reason)
+
+
+def _count(summary: Summary, status: str) -> None:
+    setattr(summary, status, getattr(summary, status) + 1)
+
+
+def _work(
+    todo: list[Item], build_worker: Callable[[], Worker], journal: Journal, options: RunOptions, summary: Summary
+) -> None:
+    from comix.core.pool import run_here, run_in_processes  # noqa: PLC0415  (pool imports Outcome from here)
+
+    batch: list[tuple[Row, tuple[Row, ...]]] = []
+    last_commit = time.monotonic()
+    with _interruptible(options.resume_hint) as stop, Progress(summary.stage, len(todo), summary.unit) as progress:
+        outcomes: Iterable[tuple[Item, Outcome]]
+        if options.workers > 0:
+            outcomes = run_in_processes(todo, build_worker, options, stop)
+        else:
+            outcomes = run_here(todo, build_worker, stop)
+        try:
+            for item, outcome in outcomes:
+                batch.append(_as_rows(item, outcome))
+                _count(summary, outcome.status)
+                summary.fresh += 1
+                progress.advance(outcome.status, item.group or item.key)
+                if time.monotonic() - last_commit > 0.5:
+                    journal.record(batch)
+                    batch, last_commit = [], time.monotonic()
+        finally:
+            journal.record(batch)
+
+
+def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:
+    hint = outcome.hint or hint_for(outcome.reason)
+    row = Row(
+        item.key, outcome.status, "", outcome.reason, outcome.detail, hint, item.fingerprint, outcome.result, outcome.seconds
+    )
+    return row, outcome.children
+
+
+@contextmanager
+def _interruptible(resume_hint: str) -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets: what is in flight finishes, nothing new starts; a second Ctrl-C stops at once."""
+    stop = threading.Event()
+
+    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        hint = f" Go on later with:\n  {resume_hint}" if resume_hint else ""
+        Progress.say(f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,127 @@
+"""What of a page is background: the colours the gutters may have, and the pixels of such a colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.uint8]
+"""``(h, w)`` uint8, 255 where true, 0 elsewhere."""
+
+_SAME_COLOUR = 40
+"""Two colours closer than this in every channel are one hypothesis."""
+_UNEVEN = 8.0
+"""Spread from which a background is taken for aged paper or a photograph."""
+
+
+def working_copy(image: NDArray[np.uint8], short_side: int) -> tuple[NDArray[np.uint8], float]:
+    """The page reduced to ``short_side`` pixels on its shorter side, and the factor applied (never above 1)."""
+    height, width = image.shape[:2]
+    factor = min(1.0, short_side / min(height, width))
+    if factor == 1.0:
+        return image, 1.0
+    step = int(0.5 / factor)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    coarse = image[::step, ::step] if step > 1 else image
+    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA), np.uint8), factor
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A colour the gutters may have.
+
+    Attributes:
+        colour: ``(3,)`` blue, green, red.
+        spread: how far its pixels lie from it: paper and scans are uneven, drawn files are not.
+        share: part of the page side it was found on, 0 to 1; 0 for a mere guess.
+    """
+
+    colour: NDArray[np.int16]
+    spread: float
+    share: float
+
+
+def background_colours(image: NDArray[np.uint8], limit: int = 4) -> list[Ground]:
+    """Colours the gutters may have, most likely first: those of the four page sides, then white and black.
+
+    Args:
+        image: ``(h, w, 3)`` uint8.
+        limit: most colours given.
+
+    Returns:
+        At most ``limit`` colours, no two alike.
+    """
+    height, width = image.shape[:2]
+    band = max(2, round(0.012 * min(height, width)))
+    sides = [image[:band], image[-band:], image[:, :band], image[:, -band:]]
+    found = sorted((_commonest(side.reshape(-1, 3)) for side in sides), key=lambda ground: -ground.share)
+    found = [ground for ground in found if ground.share >= 0.25]
+    found += [Ground(np.array([level] * 3, np.int16), 3.0, 0.0) for level in (252, 3)]
+    kept: list[Ground] = []
+    for ground in found:
+        if all(np.abs(ground.colour - other.colour).max() >= _SAME_COLOUR for other in kept):
+            kept.append(ground)
+    return kept[:limit]
+
+
+def _commonest(pixels: NDArray[np.uint8]) -> Ground:
+    """The commonest colour of ``(n, 3)`` pixels, its spread, and the share of pixels near it."""
+    codes = (pixels >> 5).astype(np.int32) @ np.array([64, 8, 1], np.int32)
+    fullest = int(np.bincount(codes, minlength=512).argmax())
+    colour = np.median(pixels[codes == fullest], axis=0).astype(np.int16)
+    away = np.abs(pixels.astype(np.int16) - colour).max(axis=1)
+    close = away <= _SAME_COLOUR
+    return Ground(colour, float(np.percentile(away[close], 80)), float(close.mean()))
+
+
+def ground_mask(image: NDArray[np.uint8], ground: Ground, least: int, most: int) -> Mask:
+    """Pixels of the background colour, its slow change over an uneven page followed.
+
+    Args:
+        image: ``(h, w, 3)`` uint8.
+        ground: the colour.
+        least: tolerance per channel for an even background; an uneven one gets more, up to ``most``.
+        most: largest tolerance.
+    """
+    tolerance = float(np.clip(least + 3 * ground.spread, least, most))
+    field: NDArray[np.uint8] = np.empty_like(image)
+    if ground.spread > _UNEVEN:
+        field[:] = _paper(image, ground, most)
+    else:
+        field[:] = ground.colour.astype(np.uint8)
+    away = cv2.absdiff(image, field)
+    blue, green, red = cv2.split(away)
+    furthest = cv2.max(cv2.max(blue, green), red)
+    return np.asarray(cv2.threshold(furthest, tolerance, 255, cv2.THRESH_BINARY_INV)[1], np.uint8)
+
+
+def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[np.uint8]:
+    """The background colour at every pixel of an unevenly lit or aged page: a quadratic surface per channel."""
+    height, width = image.shape[:2]
+    stride = max(4, min(height, width) // 100)
+    sample = image[::stride, ::stride].astype(np.float32)
+    rows, columns = np.mgrid[-1 : 1 : sample.shape[0] * 1j, -1 : 1 : sample.shape[1] * 1j]
+    terms = np.stack([np.ones_like(rows), rows, columns, rows**2, rows * columns, columns**2], axis=-1)
+    surface = np.broadcast_to(ground.colour.astype(np.float32), sample.shape)
+    for _ in range(4):
+        close = np.abs(sample - surface).max(axis=2) <= tolerance
+        if np.count_nonzero(close) < 50:
+            break
+        weights, *_ = np.linalg.lstsq(terms[close], sample[close].astype(np.float64), rcond=None)
+        surface = (terms @ weights).astype(np.float32)
+    small = np.clip(surface, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def connected_to_border(mask: Mask, min_width: int) -> Mask:
+    """The part of ``mask`` that reaches the page border through passages of at least ``min_width`` pixels."""
+    kernel = np.ones((min_width, min_width), np.uint8)
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=255)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)
+    opened[[0, -1]] = 255
+    opened[:, [0, -1]] = 255
+    _, labels = cv2.connectedComponents(opened, connectivity=4, ltype=cv2.CV_16U)
+    return np.ascontiguousarray(np.where(labels == labels[0, 0], 255, 0).astype(np.uint8)[1:-1, 1:-1])

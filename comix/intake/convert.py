@@ -1,0 +1,107 @@
+"""Any readable container to CBZ, the library's folder tree preserved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from comix.core.errors import ItemError
+from comix.core.files import digest
+from comix.core.journal import Journal, Row
+from comix.core.reasons import hint_for
+from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.workspace import Workspace
+from comix.intake.books import assign_books
+from comix.intake.extract import pages_of
+from comix.intake.library import Found, find_containers
+from comix.io.archives import write_cbz
+from comix.io.container import open_container
+from comix.io.images import inspect_image
+from comix.io.members import Container, Member
+
+CONVERT_VERSION = "1"
+"""Part of every fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertJob:
+    """One container and the CBZ it becomes."""
+
+    found: Found
+    target: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Converter:
+    """Writes one CBZ per container; the worker of this stage."""
+
+    render_long_side: int
+
+    def __call__(self, job: ConvertJob) -> Outcome:
+        """The container's readable pages and metadata in one CBZ; unreadable pages are rows."""
+        if job.found.skip:
+            return Outcome("skipped", job.found.skip)
+        with open_container(job.found.path, pdf_long_side=self.render_long_side) as container:
+            pages = pages_of(container)
+            entries: list[tuple[str, bytes]] = []
+            rows = [_convert_page(container, member, number, job, entries) for number, member in enumerate(pages, start=1)]
+            if not entries:
+                reason = rows[0].reason if rows else "archive_no_images"
+                return Outcome("failed", reason, f"{len(rows)} page images, none readable", children=tuple(rows))
+            metadata = container.metadata_files().get("ComicInfo.xml")
+            if metadata is not None:
+                entries.append(("ComicInfo.xml", metadata))
+            write_cbz(job.target, entries)
+        return Outcome(result={"n_pages": len(rows), "n_done": sum(row.status == "done" for row in rows)}, children=tuple(rows))
+
+
+def _convert_page(
+    container: Container, member: Member, number: int, job: ConvertJob, entries: list[tuple[str, bytes]]
+) -> Row:
+    key = f"{job.found.relative}!/{member.index:05d}/{member.name}"
+    try:
+        data = container.read(member)
+        entries.append((f"{number:04d}.{inspect_image(data).suffix}", data))
+    except ItemError as error:
+        hint = error.hint or hint_for(error.reason)
+        return Row(key, "failed", job.found.relative, error.reason, f"{member.name}: {error.detail}", hint)
+    return Row(key, "done", job.found.relative)
+
+
+def build_converter(render_long_side: int) -> Converter:
+    """The worker, made inside each worker process."""
+    return Converter(render_long_side)
+
+
+def run_convert(workspace: Workspace, library: Path, output: Path, render_long_side: int, options: RunOptions) -> Summary:
+    """Convert a library to CBZ files below ``output``.
+
+    Args:
+        workspace: holds the journal and the register of book names.
+        library: folder of containers; only read.
+        output: folder of the CBZs; the library's tree is kept.
+        render_long_side: pixels, for PDF pages that are not one embedded image.
+        options: see `RunOptions`; ``limit`` counts containers.
+
+    Returns:
+        Counts over containers.
+    """
+    found = find_containers(library)
+    books = assign_books(workspace.journal("books"), library.resolve().name, [one.relative for one in found])
+    items = [
+        Item(
+            key=one.relative,
+            payload=ConvertJob(one, output / f"{book.folder}.cbz"),
+            fingerprint=digest(CONVERT_VERSION, one.stamp, one.skip, render_long_side, str(output)),
+            outputs=() if one.skip else (output / f"{book.folder}.cbz",),
+            group=one.relative,
+        )
+        for one, book in zip(found, books, strict=True)
+    ]
+    with Journal(workspace.journal("convert"), library.resolve().name) as journal:
+        summary = run_stage("convert", "containers", items, partial(build_converter, render_long_side), journal, options)
+        counts = journal.counts()
+    n_pages, n_bad = counts.get((True, "done"), 0), counts.get((True, "failed"), 0)
+    summary.notes.append(f"{n_pages + n_bad} page images = {n_pages} copied + {n_bad} failed; CBZs in {output}")
+    return summary

@@ -1,0 +1,108 @@
+"""What lies in a library folder: containers, image folders, and everything that is neither."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from natsort import natsort_keygen, ns
+
+from comix.core.errors import MissingInputError
+from comix.io.container import sniff
+from comix.io.members import CONTAINER_SUFFIXES, is_image_name, junk_reason
+
+_SIDECAR_STEMS = {"cover", "folder", "poster", "thumb", "thumbnail"}
+"""Pictures that library programs put beside their books; not a book of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One input of ``extract``.
+
+    Attributes:
+        relative: path from the library root, POSIX; "." for images right in the root.
+        path: where it is.
+        stamp: changes when the content may have changed (size and time; for a folder, of all its images).
+        skip: reason code when it is not a comic, else "".
+    """
+
+    relative: str
+    path: Path
+    stamp: tuple[int, ...]
+    skip: str = ""
+
+
+def find_containers(library: Path) -> list[Found]:
+    """Everything in the library, in natural order of paths; symbolic links that lead out of it are not followed.
+
+    Raises:
+        MissingInputError: no such folder, or no comic in it.
+    """
+    if not library.exists():
+        raise MissingInputError(f"library={library}: no such folder; wanted a folder with comics")
+    if not library.is_dir():
+        raise MissingInputError(f"library={library}: is a file; wanted the folder that holds it: library={library.parent}")
+    key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
+    found = sorted(_walk(library, library, is_root=True), key=lambda one: (key(one.relative), one.relative))
+    if not any(not one.skip for one in found):
+        what = f"{len(found)} files, none of them a comic" if found else "nothing"
+        raise MissingInputError(
+            f"library={library}: holds {what}; wanted CBZ, CBR, CB7, CBT, PDF, EPUB files or folders of page images"
+        )
+    return found
+
+
+def _walk(folder: Path, library: Path, is_root: bool = False) -> Iterator[Found]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        if is_root:
+            raise MissingInputError(f"library={library}: cannot be read ({error.strerror}); check its permissions") from error
+        yield Found(_relative(folder, library), folder, (), "permission_denied")
+        return
+    files = [entry for entry in entries if _is_inside(entry, library) and entry.is_file()]
+    images = [entry for entry in files if is_image_name(entry.name) and not junk_reason(entry.name)]
+    others = [_classify(entry, library) for entry in files if entry not in images]
+    if images and not _are_sidecars(images, any(not other.skip for other in others)):
+        stamp = tuple(number for entry in images for number in (entry.stat().st_size, entry.stat().st_mtime_ns))
+        yield Found(_relative(folder, library), folder, stamp)
+    else:
+        yield from (Found(_relative(Path(entry.path), library), Path(entry.path), (), "sidecar_image") for entry in images)
+    yield from others
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False) and not junk_reason(f"{entry.name}/1.jpg"):
+            yield from _walk(Path(entry.path), library)
+
+
+def _are_sidecars(images: list[os.DirEntry[str]], beside_containers: bool) -> bool:
+    return beside_containers and all(Path(entry.name).stem.casefold() in _SIDECAR_STEMS for entry in images)
+
+
+def _classify(entry: os.DirEntry[str], library: Path) -> Found:
+    path = Path(entry.path)
+    relative = _relative(path, library)
+    suffix = path.suffix.lower().lstrip(".")
+    reason = junk_reason(entry.name)
+    if reason in ("junk_macos", "junk_thumbnail", "metadata_file", "hidden_file"):
+        return Found(relative, path, (), reason)
+    if suffix not in CONTAINER_SUFFIXES and not _sniffs_as_container(path):
+        return Found(relative, path, (), "not_a_comic")
+    status = entry.stat()
+    return Found(relative, path, (status.st_size, status.st_mtime_ns))
+
+
+def _sniffs_as_container(path: Path) -> bool:
+    try:
+        return sniff(path) in ("rar", "7z", "pdf", "epub")  # plain ZIP and TAR under foreign suffixes hold anything
+    except OSError:
+        return False
+
+
+def _is_inside(entry: os.DirEntry[str], library: Path) -> bool:
+    return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(library.resolve())
+
+
+def _relative(path: Path, library: Path) -> str:
+    return path.relative_to(library).as_posix()

@@ -1,0 +1,57 @@
+"""Archives of pages: ZIP, TAR, 7z, RAR to read, CBZ to write."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from comix.io.members import is_image_name
+from comix.io.rars import RarContainer
+from comix.io.sevenzip import SevenZipContainer
+from comix.io.tars import TarContainer
+from comix.io.zips import ZipContainer
+
+__all__ = ["RarContainer", "SevenZipContainer", "TarContainer", "ZipContainer", "write_cbz"]
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def write_cbz(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
+    """Write a CBZ that appears under its name only when complete; the same entries give the same bytes.
+
+    Args:
+        path: where to; the folder is made when missing.
+        entries: name and content, in the order they are to be stored; images are stored, other files deflated.
+
+    Raises:
+        ValueError: for a name given twice, or one that leaves the archive.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".comix-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            with zipfile.ZipFile(opened, "w") as archive:
+                _write_entries(archive, entries)
+            opened.flush()
+            os.fsync(opened.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _write_entries(archive: zipfile.ZipFile, entries: Iterable[tuple[str, bytes]]) -> None:
+    seen: set[str] = set()
+    for name, content in entries:
+        if name in seen or not name or name.startswith("/") or ".." in name.split("/"):
+            raise ValueError(f"name {name!r}: given twice, empty or leading out of the archive")
+        seen.add(name)
+        info = zipfile.ZipInfo(name, _EPOCH)
+        info.create_system = 3
+        info.external_attr = 0o100644 << 16
+        info.compress_type = zipfile.ZIP_STORED if is_image_name(name) else zipfile.ZIP_DEFLATED
+        archive.writestr(info, content)

@@ -1,0 +1,175 @@
+"""COCO detection files: ours, and anybody's.
+
+Ours carry ``page_id`` and ``reading_direction`` on images, ``score`` and ``order`` (reading order from 0) on annotations.
+Source: the COCO data format; category ids after the CoMix benchmark (1 panel, 2 character, 3 balloon, 4 text,
+5 onomatopoeia, 7 face).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comix.core.errors import FileFormatError
+from comix.core.files import json_bytes, read_json, write_if_changed
+from comix.core.geometry import Box
+from comix.core.page import Detection, PageRecord
+
+CATEGORY_IDS: Mapping[str, int] = {"panel": 1, "character": 2, "balloon": 3, "text": 4, "onomatopoeia": 5, "face": 7}
+PANEL_NAMES = frozenset({"panel", "frame", "panel_frame", "panel_border", "comic_panel"})
+
+
+@dataclass(frozen=True, slots=True)
+class PageDetections:
+    """Everything found on one page.
+
+    Attributes:
+        detections: in file order.
+        order: reading position from 0 of each detection, None for what has none (not a panel, or not ordered yet).
+        is_ordered: whether `order` ran on this page.
+        margin: how sure the order is, 0 to 1; None when not ordered.
+    """
+
+    page_id: str
+    width: int
+    height: int
+    detections: tuple[Detection, ...] = ()
+    order: tuple[int | None, ...] = ()
+    is_ordered: bool = False
+    reading_direction: str = ""
+    margin: float | None = None
+    file_name: str = ""
+
+    def panels(self, min_score: float = 0.0) -> list[Detection]:
+        """Panels of at least this score, in reading order where there is one.
+
+        The only place where a score threshold meets a panel list.
+        """
+        ranks = self.order or (None,) * len(self.detections)
+        pairs = [
+            (rank if rank is not None else len(ranks) + index, one)
+            for index, (rank, one) in enumerate(zip(ranks, self.detections, strict=True))
+            if one.category == "panel" and one.score >= min_score
+        ]
+        return [one for _, one in sorted(pairs, key=lambda pair: pair[0])]
+
+
+@dataclass(frozen=True, slots=True)
+class CocoFile:
+    """A parsed COCO file: raw ``document`` (kept to write it back) and its images with their annotations."""
+
+    document: dict[str, Any]
+    panels: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def write_predictions(path: Path, pages: Sequence[tuple[PageRecord, PageDetections]], info: Mapping[str, Any]) -> bool:
+    """Write ``predictions.json``; pages without detections are in it too. Whether the file changed."""
+    images, annotations = [], []
+    for image_id, (page, found) in enumerate(pages, start=1):
+        image: dict[str, Any] = {
+            "id": image_id, "file_name": page.image_path, "width": page.width, "height": page.height, "page_id": page.page_id,
+            "reading_direction": found.reading_direction or page.reading_direction,
+        }  # fmt: skip
+        if found.is_ordered:
+            image["order_margin"] = found.margin
+        images.append(image)
+        for one, rank in zip(found.detections, found.order or (None,) * len(found.detections), strict=True):
+            annotations.append(_annotation(len(annotations) + 1, image_id, one, rank))
+    document = {
+        "info": dict(info),
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": number, "name": name} for name, number in CATEGORY_IDS.items()],
+    }
+    return write_if_changed(path, json_bytes(document))
+
+
+def _annotation(number: int, image_id: int, one: Detection, rank: int | None) -> dict[str, Any]:
+    box = [_short(value) for value in one.box.xywh]
+    polygon = [_short(value) for point in one.polygon for value in point]
+    annotation: dict[str, Any] = {
+        "id": number, "image_id": image_id, "category_id": CATEGORY_IDS[one.category], "bbox": box,
+        "area": _short(one.box.area), "iscrowd": 0, "score": round(one.score, 4),
+        "segmentation": [polygon] if polygon else [],
+    }  # fmt: skip
+    if rank is not None:
+        annotation["order"] = rank
+    return annotation
+
+
+def _short(value: float) -> float | int:
+    rounded = round(float(value), 2)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def read_coco(path: Path) -> CocoFile:
+    """A COCO file of any origin with its panels grouped by image id, pages without panels included.
+
+    Raises:
+        MissingInputError: no such file.
+        FileFormatError: not COCO: names the missing part.
+    """
+    document = read_json(path)
+    for part in ("images", "annotations"):
+        if not isinstance(document, dict) or not isinstance(document.get(part), list):
+            raise FileFormatError(f"{path}: not a COCO file (no list {part!r}); wanted images, annotations, categories")
+    names = {one.get("id"): str(one.get("name", "")).lower() for one in document.get("categories", [])}
+    panel_ids = {number for number, name in names.items() if name in PANEL_NAMES} or {1}
+    panels: dict[Any, list[dict[str, Any]]] = {image.get("id"): [] for image in document["images"]}
+    for position, annotation in enumerate(document["annotations"]):
+        if annotation.get("image_id") not in panels:
+            raise FileFormatError(f"{path}: annotation {position} names image_id {annotation.get('image_id')!r}, which is absent")
+        _checked_box(path, position, annotation)
+        if annotation.get("category_id") in panel_ids:
+            panels[annotation["image_id"]].append(annotation)
+    return CocoFile(document, panels)
+
+
+def _checked_box(path: Path, position: int, annotation: dict[str, Any]) -> Box:
+    try:
+        box = Box.from_xywh(annotation["bbox"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: annotation {position}: bbox must be [x, y, width, height] ({error})") from error
+    if not all(value == value and abs(value) < 1e9 for value in box.xywh) or box.w < 0 or box.h < 0:  # noqa: PLR0124  (NaN)
+        raise FileFormatError(f"{path}: annotation {position}: bbox {annotation['bbox']} has NaN, infinite or negative extent")
+    return box
+
+
+def read_predictions(path: Path) -> dict[str, PageDetections]:
+    """Our ``predictions.json`` by page id.
+
+    Raises:
+        MissingInputError: no such file.
+        FileFormatError: not COCO, or its images carry no ``page_id``.
+    """
+    document = read_coco(path).document
+    names = {number: name for name, number in CATEGORY_IDS.items()}
+    by_image: dict[Any, list[dict[str, Any]]] = {}
+    for annotation in document["annotations"]:
+        by_image.setdefault(annotation["image_id"], []).append(annotation)
+    pages: dict[str, PageDetections] = {}
+    for image in document["images"]:
+        if "page_id" not in image:
+            raise FileFormatError(f"{path}: image {image.get('id')!r} has no page_id; wanted a file written by comix detect")
+        found = by_image.get(image["id"], [])
+        pages[image["page_id"]] = PageDetections(
+            page_id=image["page_id"], width=image["width"], height=image["height"],
+            detections=tuple(
+                Detection(
+                    Box.from_xywh(one["bbox"]), float(one.get("score", 1.0)), names.get(one["category_id"], "panel"),
+                    _points(one.get("segmentation") or [[]]),
+                )
+                for one in found
+            ),
+            order=tuple(one.get("order") for one in found), is_ordered="order_margin" in image,
+            reading_direction=image.get("reading_direction", ""), margin=image.get("order_margin"),
+            file_name=image.get("file_name", ""),
+        )  # fmt: skip
+    return pages
+
+
+def _points(segmentation: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+    flat = segmentation[0] if isinstance(segmentation, list) else []
+    return tuple((float(x), float(y)) for x, y in zip(flat[::2], flat[1::2], strict=False))

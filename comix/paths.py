@@ -1,0 +1,23 @@
+"""Where the config tree lies: inside the installed package, else beside it in a source checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def conf_dir() -> Path:
+    """The folder with ``<stage>.yaml`` and the config groups.
+
+    Raises:
+        FileNotFoundError: the package was built without its config tree.
+    """
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "conf", package.parent / "conf"):
+        if (candidate / "extract.yaml").is_file():
+            return candidate
+    raise FileNotFoundError(f"no config tree in {package / 'conf'} or beside it; reinstall comix")
+
+
+def apps_dir() -> Path:
+    """The folder with one file per stage."""
+    return Path(__file__).resolve().parent / "apps"

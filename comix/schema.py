@@ -1,0 +1,191 @@
+"""What each stage accepts: one dataclass per stage, so that an unknown key is an error and every value has a type.
+
+Standard library only: `comix --help` and the launcher's checks read it before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Optional
+
+REQUIRED = "???"
+"""OmegaConf's mark for a value that the user must give."""
+
+
+@dataclass
+class StageConfig:
+    """Keys that every stage has."""
+
+    workspace: str = "workspace"
+
+
+@dataclass
+class WorkConfig(StageConfig):
+    """Keys of a stage that works through many inputs; same names and meaning everywhere."""
+
+    workers: int = 2
+    limit: Optional[int] = None  # noqa: UP045  (OmegaConf 2.3 reads Optional)
+    retry: str = ""
+    timeout_s: float = 300.0
+    memory_mb: int = 4096
+
+
+@dataclass
+class ExtractConfig(WorkConfig):
+    """Keys of ``extract``."""
+
+    library: str = REQUIRED
+    source: str = ""
+    render_long_side: int = 2200
+
+
+@dataclass
+class ConvertConfig(WorkConfig):
+    """Keys of ``convert``."""
+
+    library: str = REQUIRED
+    output: str = ""
+    render_long_side: int = 2200
+
+
+@dataclass
+class DetectConfig(WorkConfig):
+    """Keys of ``detect``."""
+
+    detector: Any = None
+    conf_threshold: float = 0.0
+    save_vis: int = 0
+
+
+@dataclass
+class OrderConfig(WorkConfig):
+    """Keys of ``order``."""
+
+    detector: str = "gutter"
+    method: str = "cut"
+    direction: str = "auto"
+    boxes: str = ""
+    output: str = ""
+
+
+@dataclass
+class AnalyzeConfig(WorkConfig):
+    """Keys of ``analyze``."""
+
+    vlm: Any = None
+    detector: str = "gutter"
+
+
+@dataclass
+class AlignConfig(WorkConfig):
+    """Keys of ``align``."""
+
+    detector: str = "gutter"
+    reader: str = "ocr"
+    min_det_score: float = 0.0
+    min_text_coverage: float = 0.6
+    min_score: int = 3
+    emit: str = "everything"
+    require_image_exists: bool = False
+
+
+@dataclass
+class CurateConfig(WorkConfig):
+    """Keys of ``curate``."""
+
+    detector: str = "gutter"
+
+
+@dataclass
+class ReportConfig(StageConfig):
+    """Keys of ``report``."""
+
+    detector: str = "gutter"
+    reader: str = "ocr"
+    max_pages: int = 60
+    title: str = ""
+
+
+@dataclass
+class PipelineConfig(WorkConfig):
+    """Keys of ``pipeline``."""
+
+    library: str = REQUIRED
+    detector: str = "gutter"
+    vlm: str = "ocr"
+    direction: str = "auto"
+    save_vis: int = 12
+    title: str = ""
+
+
+@dataclass
+class DemoConfig(PipelineConfig):
+    """Keys of ``demo``."""
+
+    workspace: str = "comix-demo"
+    library: str = ""
+    credits: bool = False
+
+
+@dataclass
+class StatusConfig(StageConfig):
+    """Keys of ``status``."""
+
+
+@dataclass
+class FailuresConfig(StageConfig):
+    """Keys of ``failures``."""
+
+    stage: str = ""
+    skipped: bool = False
+    format: str = "table"
+
+
+@dataclass
+class DoctorConfig(StageConfig):
+    """Keys of ``doctor``."""
+
+
+STAGES: dict[str, type[StageConfig]] = {
+    "demo": DemoConfig,
+    "pipeline": PipelineConfig,
+    "convert": ConvertConfig,
+    "extract": ExtractConfig,
+    "detect": DetectConfig,
+    "order": OrderConfig,
+    "analyze": AnalyzeConfig,
+    "align": AlignConfig,
+    "curate": CurateConfig,
+    "report": ReportConfig,
+    "status": StatusConfig,
+    "failures": FailuresConfig,
+    "doctor": DoctorConfig,
+}
+"""Stage name -> its schema, in the order of the work."""
+
+LOOKS_ONLY = frozenset({"status", "failures", "doctor"})
+"""Stages that only look: no run folder, nothing written."""
+
+CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("order", "method"): ("rows", "cut"),
+    ("order", "direction"): ("auto", "ltr", "rtl"),
+    ("pipeline", "direction"): ("auto", "ltr", "rtl"),
+    ("demo", "direction"): ("auto", "ltr", "rtl"),
+    ("align", "emit"): ("everything", "subset"),
+    ("failures", "format"): ("table", "csv", "json"),
+}
+"""Values of closed choices; these may be swept with ``-m``, free text and paths may not."""
+
+TEXT_LEAVES = frozenset({"path", "file", "folder", "dir"})
+"""Last part of a nested key (``detector.path``) that holds a path or free text."""
+
+
+def text_keys(stage: str) -> set[str]:
+    """Keys of a stage that hold a path or free text, which the launcher quotes before Hydra sees them."""
+    schema = STAGES[stage]
+    return {one.name for one in fields(schema) if one.type == "str" and (stage, one.name) not in CHOICES}
+
+
+def key_names(stage: str) -> list[str]:
+    """All top-level keys of a stage."""
+    return [one.name for one in fields(STAGES[stage])]

@@ -1,0 +1,63 @@
+"""Balloons to panels: where each text belongs, and in which order a panel's texts are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from comix.core.geometry import Box
+
+
+def panel_of(box: Box, panels: Sequence[Box], page_diagonal: float, min_share: float = 0.2) -> int | None:
+    """Index of the panel a balloon belongs to, or None when it lies in no panel.
+
+    The panel that holds most of the balloon's area wins, the smaller one at a tie (an inset in a larger panel). A
+    balloon outside all of them goes to the nearest one within 1.5 % of the page diagonal.
+
+    Args:
+        box: the balloon's text, page pixels.
+        panels: panel boxes, page pixels.
+        page_diagonal: pixels.
+        min_share: part of the balloon that must lie in the panel, 0 to 1.
+
+    >>> panel_of(Box(8, 0, 4, 2), [Box(0, 0, 9, 9), Box(9, 0, 9, 9)], 20)
+    1
+    >>> panel_of(Box(40, 0, 4, 2), [Box(0, 0, 9, 9)], 20) is None
+    True
+    """
+    if not panels:
+        return None
+    shares = [panel.intersection(box) / max(box.area, 1e-9) for panel in panels]
+    best = max(range(len(panels)), key=lambda index: (round(shares[index], 2), -panels[index].area))
+    if shares[best] >= min_share:
+        return best
+    nearest = min(range(len(panels)), key=lambda index: panels[index].distance(box))
+    return nearest if panels[nearest].distance(box) <= 0.015 * page_diagonal else None
+
+
+def reading_order(boxes: Sequence[Box], rtl: bool = False) -> list[int]:
+    """Indices of a panel's balloons in reading order: from the top, and along the reading direction within a row.
+
+    A balloon comes before another when it lies clearly above it, or beside it (sharing over half the lower one's
+    height) on the side where reading starts.
+
+    >>> reading_order([Box(50, 0, 20, 10), Box(0, 2, 20, 10), Box(0, 20, 20, 10)])
+    [1, 0, 2]
+    >>> reading_order([Box(50, 0, 20, 10), Box(0, 2, 20, 10)], rtl=True)
+    [0, 1]
+    """
+    left = set(range(len(boxes)))
+    order: list[int] = []
+    while left:
+        free = [one for one in left if not any(_before(boxes[other], boxes[one], rtl) for other in left - {one})]
+        side = -1.0 if rtl else 1.0
+        first = min(free or left, key=lambda one: (boxes[one].y, side * boxes[one].cx))
+        order.append(first)
+        left.remove(first)
+    return order
+
+
+def _before(first: Box, second: Box, rtl: bool) -> bool:
+    shared = first.overlap_y(second)
+    if shared > 0.5 * min(first.h, second.h):
+        return first.cx > second.cx if rtl else first.cx < second.cx
+    return first.cy < second.cy and first.overlap_x(second) > 0

@@ -1,0 +1,86 @@
+"""The OCR reader: literal text per panel without any language model or network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comix.core.geometry import Box
+from comix.core.page import PageRecord
+from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, UnassignedText
+from comix.vlm.attach import panel_of, reading_order
+from comix.vlm.balloons import Balloon, balloons_of
+from comix.vlm.lines import LineEngine, TextLine
+
+
+class OcrReader:
+    """Reads balloons, captions and sound effects with the bundled PP-OCR models (Latin script, Japanese, Chinese).
+
+    Args:
+        det_side: longer side in pixels of the picture the line finder sees.
+        max_upscale: how many times a small page may be enlarged for it.
+        min_confidence: lines read with less, 0 to 1, are dropped as not being text.
+        n_threads: threads of the networks; 1 when several workers read beside each other.
+    """
+
+    name = "ocr"
+    version = "1"
+    needs_panels = True
+
+    def __init__(
+        self, det_side: int = 1280, max_upscale: float = 2.0, min_confidence: float = 0.5, n_threads: int = 1
+    ) -> None:
+        self._engine = LineEngine(det_side=det_side, max_upscale=max_upscale, n_threads=n_threads)
+        self._min_confidence = min_confidence
+
+    def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
+        """Text of a ``(h, w, 3)`` uint8 BGR page, each balloon in its panel; a page without text gives empty panels."""
+        lines = [line for line in self._engine.lines(image) if is_text(line, self._min_confidence)]
+        return analysis_of(balloons_of(image, lines), panels, page, image.shape[1], image.shape[0])
+
+
+def is_text(line: TextLine, min_confidence: float) -> bool:
+    """Whether a recognised line is worth keeping: sure enough, and more than stray marks."""
+    return line.confidence >= min_confidence and any(character.isalnum() for character in line.text)
+
+
+def analysis_of(
+    balloons: Sequence[Balloon], panels: Sequence[Box], page: PageRecord, width: int, height: int
+) -> Analysis:
+    """Every balloon in a panel or in ``unassigned``, all in reading order; all panels appear, with their boxes."""
+    rtl = page.reading_direction == "rtl"
+    diagonal = float(np.hypot(width, height))
+    owners = [panel_of(balloon.box, panels, diagonal) for balloon in balloons]
+    readings = []
+    unassigned = []
+    for index in [*range(len(panels)), None]:
+        mine = [balloon for balloon, owner in zip(balloons, owners, strict=True) if owner == index]
+        mine = [mine[place] for place in reading_order([balloon.box for balloon in mine], rtl)]
+        if index is None:
+            unassigned = [UnassignedText(**_item(balloon), kind=balloon.kind) for balloon in mine]
+        else:
+            readings.append(_panel_reading(index + 1, panels[index], mine))
+    return Analysis(
+        page_id=page.page_id,
+        reader=ReaderInfo(name=OcrReader.name, model="PP-OCRv6 small", version=OcrReader.version),
+        panel_source="given",
+        panels=readings,
+        unassigned=unassigned,
+    )
+
+
+def _panel_reading(number: int, box: Box, balloons: Sequence[Balloon]) -> PanelReading:
+    reading = PanelReading(panel_number=number, box=box.xywh)
+    for balloon in balloons:
+        getattr(reading, balloon.kind).append(TextItem(**_item(balloon)))
+    return reading
+
+
+def _item(balloon: Balloon) -> dict[str, object]:
+    return {
+        "text": balloon.text,
+        "bbox": [round(value, 1) for value in balloon.box.xywh],
+        "confidence": balloon.confidence,
+    }
