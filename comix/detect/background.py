@@ -110,7 +110,8 @@ def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[
         close = np.abs(sample - surface).max(axis=2) <= tolerance
         if np.count_nonzero(close) < 50:
             break
-        weights, *_ = np.linalg.lstsq(terms[close], sample[close].astype(np.float64), rcond=None)
+        known = terms[close]
+        weights = np.linalg.solve(known.T @ known + 1e-6 * np.eye(6), known.T @ sample[close])
         surface = (terms @ weights).astype(np.float32)
     small = np.clip(surface, 0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)

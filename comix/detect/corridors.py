@@ -52,7 +52,7 @@ def best_cut(free: Mask, min_part: int, min_cover: float, min_contrast: float, m
     best: Cut | None = None
     for vertical in (False, True):
         lying = np.ascontiguousarray(free.T) if vertical else free
-        if lying.shape[0] < 2 * min_part or lying.shape[1] < 4:
+        if lying.shape[0] < 2 * min_part + 3 or lying.shape[1] < 4:
             continue
         found = _best_lying(lying, vertical, min_part, min_cover, min_contrast, max_slant)
         if found is not None and (best is None or found.strength > best.strength):
@@ -68,10 +68,13 @@ def _best_lying(
     pieces = cv2.resize(free, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     reach = min(int(max_slant * width), height // 3)
     step = max(3, width // blocks // 3)
-    best: Cut | None = None
     shears = np.arange(-(reach // step) * step, reach + 1, step)
-    for shear, profile in zip(shears.tolist(), _profiles(pieces, shears), strict=True):
-        found = _best_run(profile, vertical, shear, min_part, min_cover, min_contrast)
+    profiles = _profiles(pieces, shears)
+    thick = cv2.erode(profiles, np.ones((1, 3), np.uint8))
+    best: Cut | None = None
+    for row in np.flatnonzero(thick[:, min_part : height - min_part].max(axis=1) >= min_cover).tolist():
+        shear = int(shears[row])
+        found = _best_run(profiles[row], thick[row], vertical, shear, min_part, min_cover, min_contrast)
         if found is not None and (best is None or found.strength - abs(shear) / width > best.strength - abs(best.shear) / width):
             best = found
     return best
@@ -80,22 +83,19 @@ def _best_lying(
 def _profiles(pieces: NDArray[np.float32], shears: NDArray[np.int64]) -> NDArray[np.float32]:
     """Mean of ``(h, n)`` pieces along lines that rise by each shear over the full width, ``(n_shears, h)``."""
     height, count = pieces.shape
-    flat = np.zeros((height, len(shears)), np.float32)
     at = (np.arange(count) + 0.5) / count - 0.5
     shifts = np.round(at[None, :] * shears[:, None]).astype(np.intp)
     reach = int(np.abs(shifts).max(initial=0))
     padded = np.zeros((count, height + 2 * reach), np.float32)
     padded[:, reach : reach + height] = pieces.T
     windows = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)
-    del flat
     return np.stack([windows[np.arange(count), reach + row].mean(axis=0) for row in shifts])
 
 
 def _best_run(
-    profile: NDArray[np.float32], vertical: bool, shear: int, min_part: int, min_cover: float, min_contrast: float
+    profile: NDArray[np.float32], smooth: NDArray[np.float32], vertical: bool, shear: int, min_part: int, min_cover: float, min_contrast: float
 ) -> Cut | None:
     height = len(profile)
-    smooth = np.minimum(profile, np.minimum(np.roll(profile, 1), np.roll(profile, -1)))
     inner = smooth[min_part : height - min_part]
     best: Cut | None = None
     if inner.size == 0:

@@ -57,6 +57,7 @@ class GutterDetector:
         min_cover: float = 0.65,
         min_contrast: float = 0.6,
         max_slant: float = 0.3,
+        min_support: float = 0.75,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
@@ -65,6 +66,7 @@ class GutterDetector:
         self.min_cover = min_cover
         self.min_contrast = min_contrast
         self.max_slant = max_slant
+        self.min_support = min_support
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
@@ -131,7 +133,7 @@ class GutterDetector:
             part = self._tight(shape.astype(np.uint8), left, top)
             if part is not None:
                 halves.append(part)
-        if len(halves) < 2 or min(half.support for half in halves) < 0.75:
+        if len(halves) < 2 or min(half.support for half in halves) < self.min_support:
             return [region]
         return [part for half in halves for part in self._split(half, near, depth + 1)]
 

@@ -51,6 +51,7 @@ def balloons_of(image: NDArray[np.uint8], lines: Sequence[TextLine]) -> list[Bal
 
 def groups_of(lines: Sequence[TextLine], grounds: Sequence[Ground], page: Box) -> list[list[int]]:
     """Indices of the lines of each balloon; each line is in exactly one."""
+    leading = usual_gap(lines, grounds)
     parent = list(range(len(lines)))
 
     def root(one: int) -> int:
@@ -60,7 +61,7 @@ def groups_of(lines: Sequence[TextLine], grounds: Sequence[Ground], page: Box) -
 
     for first in range(len(lines)):
         for second in range(first + 1, len(lines)):
-            if belong_together(lines[first], lines[second], grounds[first], grounds[second], page):
+            if belong_together(lines[first], lines[second], grounds[first], grounds[second], page, leading):
                 parent[root(second)] = root(first)
     groups: dict[int, list[int]] = {}
     for index in range(len(lines)):
@@ -68,27 +69,88 @@ def groups_of(lines: Sequence[TextLine], grounds: Sequence[Ground], page: Box) -
     return list(groups.values())
 
 
-def belong_together(first: TextLine, second: TextLine, ground: Ground, other: Ground, page: Box) -> bool:
-    """Whether two lines are neighbours in one balloon, by size, gap, alignment and the ground they stand on."""
-    small, large = sorted((first.size, second.size))
-    if large > 1.8 * small or abs(first.slant - second.slant) > 15:
-        return False
-    if first.vertical != second.vertical:
-        return False
-    if ground.label and other.label and ground.label != other.label:
-        return False
-    enclosed = bool(ground.label) and ground.label == other.label and ground.box.area < 0.15 * page.area
+def usual_gap(lines: Sequence[TextLine], grounds: Sequence[Ground]) -> float:
+    """The page's leading: how far a line lies below the one before it, in line sizes between their boxes.
+
+    The lower quartile over each line's next neighbour, so that the wider gaps between balloons do not count; 0 with
+    fewer than three neighbours.
+    """
+    gaps = []
+    for one, ground in zip(lines, grounds, strict=True):
+        below = [
+            gap
+            for other, its_ground in zip(lines, grounds, strict=True)
+            if other is not one
+            and alike(one, other)
+            and same_ground(ground, its_ground) is not False
+            and (gap := gaps_between(one, other)).shared > 0.3
+            and gap.below
+            and gap.across < 1.0
+        ]
+        if below:
+            gaps.append(min(gap.across for gap in below))
+    return float(np.percentile(gaps, 25)) if len(gaps) >= 3 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How two lines lie to each other, as if both ran from left to right; lengths in line sizes.
+
+    Attributes:
+        across: from the bottom of the upper to the top of the lower one; negative when their boxes overlap.
+        along: from the end of one to the start of the other; negative when one lies over the other.
+        shared: part of the shorter one that the other covers along the line, 0 to 1.
+        below: whether the second line comes after the first: under it, or left of it for columns.
+    """
+
+    across: float
+    along: float
+    shared: float
+    below: bool
+
+
+def gaps_between(first: TextLine, second: TextLine) -> Gap:
+    """How two lines of the same writing direction lie to each other."""
     a, b = first.box, second.box
     if first.vertical:
-        a, b = Box(a.y, a.x, a.h, a.w), Box(b.y, b.x, b.h, b.w)
-    gap_y = max(a.y, b.y) - min(a.b, b.b)
-    gap_x = max(a.x, b.x) - min(a.r, b.r)
-    size = (small + large) / 2
-    if gap_y < -0.5 * small:
-        return gap_x < (1.2 if enclosed else 0.5) * size
-    if a.overlap_x(b) < (0.15 if enclosed else 0.3) * min(a.w, b.w):
+        a, b = Box(a.y, -a.r, a.h, a.w), Box(b.y, -b.r, b.h, b.w)
+    size = (first.size + second.size) / 2
+    across = (max(a.y, b.y) - min(a.b, b.b)) / size
+    along = (max(a.x, b.x) - min(a.r, b.r)) / size
+    return Gap(across, along, a.overlap_x(b) / max(1e-9, min(a.w, b.w)), b.cy > a.cy)
+
+
+def alike(first: TextLine, second: TextLine) -> bool:
+    """Whether two lines are lettered alike: direction, size within 1.8 times, slant within 15 degrees."""
+    small, large = sorted((first.size, second.size))
+    return first.vertical == second.vertical and large <= 1.8 * small and abs(first.slant - second.slant) <= 15
+
+
+def same_ground(ground: Ground, other: Ground) -> bool | None:
+    """Whether two lines stand on one connected patch of ground; None when that cannot be told."""
+    return ground.label == other.label if ground.label and other.label else None
+
+
+def belong_together(
+    first: TextLine, second: TextLine, ground: Ground, other: Ground, page: Box, leading: float
+) -> bool:
+    """Whether two lines are neighbours in one balloon, by size, gap, alignment and the ground they stand on.
+
+    An outline between them decides against it. Inside one small enclosed patch gaps may be wide; on open ground they
+    must be near the page's ``leading`` (line sizes).
+    """
+    same = same_ground(ground, other)
+    if same is False or not alike(first, second):
         return False
-    return gap_y < (0.9 if enclosed else 0.45) * size
+    enclosed = same is True and ground.box.area < 0.15 * page.area
+    gap = gaps_between(first, second)
+    if gap.across < -0.5 and gap.shared < 0.3:
+        return gap.along < (1.2 if enclosed else 0.5)
+    if gap.shared < (0.15 if enclosed else 0.3):
+        return False
+    if enclosed:
+        return gap.across < (0.45 if first.vertical else 0.9)
+    return gap.across < min(0.7, leading + 0.2)
 
 
 def in_line_order(lines: Sequence[TextLine]) -> list[TextLine]:
@@ -97,11 +159,16 @@ def in_line_order(lines: Sequence[TextLine]) -> list[TextLine]:
         return sorted(lines, key=lambda line: (-line.box.cx, line.box.y))
     rows: list[list[TextLine]] = []
     for line in sorted(lines, key=lambda item: item.box.cy):
-        if rows and line.box.cy - np.mean([other.box.cy for other in rows[-1]]) < 0.5 * line.size:
+        if rows and all(_beside(line, other) for other in rows[-1]):
             rows[-1].append(line)
         else:
             rows.append([line])
     return [line for row in rows for line in sorted(row, key=lambda item: item.box.x)]
+
+
+def _beside(line: TextLine, other: TextLine) -> bool:
+    apart = abs(line.box.cy - other.box.cy) > 0.5 * min(line.size, other.size)
+    return not apart and line.box.overlap_x(other.box) < 0.3 * min(line.box.w, other.box.w)
 
 
 def joined(lines: Sequence[TextLine]) -> str:

@@ -112,11 +112,30 @@ class LineEngine:
         for tile in tiles_of(width, height):
             found = self._find(image[tile.top : tile.bottom])
             quads += [quad + np.array([0, tile.top], dtype=np.float32) for quad in found]
-        return self._recognise(image, without_repeats(quads))
+        lines = self._recognise(image, without_repeats(quads))
+        for doubtful in doubtful_lines(lines):
+            closer = self._second_look(image, doubtful, [line for line in lines if line is not doubtful])
+            if closer:
+                lines = [line for line in lines if line is not doubtful] + closer
+        return lines
 
-    def _find(self, image: Image) -> list[Quad]:
-        longer = max(image.shape[:2])
-        scale = min(self._det_side / longer, self._max_upscale)
+    def _second_look(self, image: Image, doubtful: TextLine, others: Sequence[TextLine]) -> list[TextLine]:
+        """The lines in an enlarged cut-out around a badly read one, if they read better; else nothing."""
+        box, margin = doubtful.box, 0.3 * doubtful.size
+        wide = Box(box.x - margin, box.y - margin, box.w + 2 * margin, box.h + 2 * margin)
+        wide = wide.clipped(image.shape[1], image.shape[0])
+        left, top = int(wide.x), int(wide.y)
+        cut = image[top : int(wide.b), left : int(wide.r)]
+        if min(cut.shape[:2]) < 8:
+            return []
+        quads = [quad + np.array([left, top], dtype=np.float32) for quad in self._find(cut, 2 * max(cut.shape[:2]))]
+        taken = [line.box for line in others]
+        new = [quad for quad in quads if not _covered(_quad_box(quad), taken)]
+        lines = self._recognise(image, new)
+        return lines if _sureness(lines) > doubtful.confidence + 0.08 else []
+
+    def _find(self, image: Image, side: int = 0) -> list[Quad]:
+        scale = min((side or self._det_side) / max(image.shape[:2]), self._max_upscale)
         small = image
         if abs(scale - 1) > 0.05:
             method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
@@ -132,8 +151,16 @@ class LineEngine:
         if not quads:
             return []
         lines = [_blank_line(quad) for quad in quads]
-        crops = [_straightened(image, line) for line in lines]
-        texts = self._read(crops)
+        texts = self._read([_straightened(image, line) for line in lines])
+        turned = {
+            index: replace(line, vertical=not line.vertical)
+            for index, line in enumerate(lines)
+            if texts[index][1] < 0.85 and _nearly_square(line)
+        }
+        again = self._read([_straightened(image, line) for line in turned.values()])
+        for (index, line), (text, confidence) in zip(turned.items(), again, strict=True):
+            if confidence > texts[index][1] + 0.1:
+                lines[index], texts[index] = line, (text, confidence)
         return [
             replace(line, text=text, confidence=confidence)
             for line, (text, confidence) in zip(lines, texts, strict=True)
@@ -141,6 +168,8 @@ class LineEngine:
         ]
 
     def _read(self, crops: Sequence[Image]) -> list[tuple[str, float]]:
+        if not crops:
+            return []
         result = self._started().recognize_txt(list(crops))
         return [(text.strip(), float(score)) for text, score in zip(result.txts, result.scores, strict=True)]
 
@@ -163,6 +192,29 @@ class LineEngine:
                 }
             )
         return self._engine
+
+
+def doubtful_lines(lines: Sequence[TextLine], limit: int = 8) -> list[TextLine]:
+    """Lines that may be several run together: badly read and far higher than the page's lettering; the worst first."""
+    sure = [line.size for line in lines if line.confidence >= 0.9]
+    usual = float(np.median(sure)) if sure else 0.0
+    found = [line for line in lines if line.confidence < 0.9 and line.size > 1.5 * usual and not line.vertical]
+    return sorted(found, key=lambda line: line.confidence)[:limit]
+
+
+def _sureness(lines: Sequence[TextLine]) -> float:
+    """Mean confidence over characters, 0 without lines."""
+    n_characters = sum(len(line.text) for line in lines)
+    return sum(line.confidence * len(line.text) for line in lines) / n_characters if n_characters else 0.0
+
+
+def _covered(box: Box, others: Sequence[Box]) -> bool:
+    return any(box.intersection(other) > 0.5 * min(box.area, other.area) for other in others)
+
+
+def _nearly_square(line: TextLine) -> bool:
+    width, height = line.box.w, line.box.h
+    return 1.1 * width < height < 2.2 * width
 
 
 def without_repeats(quads: Sequence[Quad]) -> list[Quad]:

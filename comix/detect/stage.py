@@ -1,0 +1,148 @@
+"""The `detect` stage: pages in, scored boxes out, and the COCO file derived from the journals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comix.core.files import digest, write_bytes
+from comix.core.geometry import Box
+from comix.core.ids import escape
+from comix.core.journal import Journal
+from comix.core.page import Detection, PageRecord
+from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.workspace import Workspace
+from comix.detect.base import Detector
+from comix.io.coco import PageDetections, write_predictions
+from comix.io.draw import draw_boxes
+from comix.io.images import read_bgr
+from comix.io.tables import read_pages
+
+
+@dataclass(frozen=True, slots=True)
+class DetectJob:
+    """One page; ``vis`` is where its drawn copy goes, or None."""
+
+    page_id: str
+    image: Path
+    vis: Path | None
+
+
+class PageDetector:
+    """Runs a detector on page images; the worker of this stage.
+
+    Args:
+        detector: see `Detector`.
+        conf_threshold: boxes below this score are dropped.
+    """
+
+    def __init__(self, detector: Detector, conf_threshold: float) -> None:
+        self.detector, self.conf_threshold = detector, conf_threshold
+
+    def __call__(self, job: DetectJob) -> Outcome:
+        """Boxes of one page, clipped to it, as a journal result."""
+        image = read_bgr(job.image)
+        height, width = image.shape[:2]
+        found = []
+        for one in self.detector.detect(image, job.page_id):
+            box = one.box.clipped(width, height)
+            if one.score >= self.conf_threshold and box.area > 0:
+                found.append(Detection(box, one.score, one.category, one.polygon))
+        if job.vis is not None:
+            write_bytes(job.vis, draw_boxes(image, [one.box for one in found], [f"{one.score:.2f}" for one in found]))
+        return Outcome(result={"detections": [_as_json(one) for one in found]})
+
+
+def _as_json(one: Detection) -> dict[str, Any]:
+    return {
+        "bbox": [round(value, 2) for value in one.box.xywh],
+        "score": round(float(one.score), 4),
+        "category": one.category,
+        "polygon": [[round(x, 2), round(y, 2)] for x, y in one.polygon],
+    }
+
+
+def _from_json(one: dict[str, Any]) -> Detection:
+    polygon = tuple((x, y) for x, y in one["polygon"])
+    return Detection(Box.from_xywh(one["bbox"]), one["score"], one["category"], polygon)
+
+
+def run_detect(
+    workspace: Workspace,
+    build_worker: Callable[[], PageDetector],
+    detector: Detector,
+    settings: dict[str, Any],
+    save_vis: int,
+    options: RunOptions,
+) -> Summary:
+    """Detect panels on every page of the workspace.
+
+    Args:
+        workspace: holds the pages; gets ``detections/<detector>/predictions.json``.
+        build_worker: makes the worker inside each worker process.
+        detector: for its name and version.
+        settings: everything that shapes the result, for the fingerprint.
+        save_vis: pages of which a drawn copy is kept, the first of the table.
+        options: see `RunOptions`; ``limit`` counts pages.
+
+    Returns:
+        Counts over pages.
+    """
+    pages = read_pages(workspace.require_pages())
+    vis_dir = workspace.detections_dir(detector.name) / "vis"
+    items = []
+    for position, page in enumerate(pages):
+        vis = vis_dir / f"{escape(page.page_id)}.jpg" if position < save_vis else None
+        items.append(
+            Item(
+                key=page.page_id,
+                payload=DetectJob(page.page_id, workspace.root / page.image_path, vis),
+                fingerprint=digest(detector.version, settings, page.sha256),
+                outputs=() if vis is None else (vis,),
+                group=page.book_id,
+            )
+        )
+    with Journal(workspace.journal("detect"), detector.name) as journal:
+        summary = run_stage("detect", "pages", items, build_worker, journal, options)
+    n_panels, n_empty = derive_predictions(workspace, detector.name, pages)
+    summary.notes.append(f"{n_panels} panels, {n_empty} pages without any; {workspace.predictions(detector.name)}")
+    return summary
+
+
+def derive_predictions(workspace: Workspace, detector: str, pages: list[PageRecord]) -> tuple[int, int]:
+    """Write ``predictions.json`` from the journals of `detect` and `order`; panels in it, and pages without any.
+
+    An order that was made for other boxes than today's is left out.
+    """
+    found: dict[str, PageDetections] = {}
+    by_id = {page.page_id: page for page in pages}
+    with Journal(workspace.journal("detect"), detector) as journal:
+        for row in journal.rows("done"):
+            if row.key in by_id:
+                page = by_id[row.key]
+                boxes = tuple(_from_json(one) for one in row.result["detections"])
+                found[row.key] = PageDetections(row.key, page.width, page.height, boxes)
+    if workspace.journal("order").is_file():
+        with Journal(workspace.journal("order"), detector) as journal:
+            for row in journal.rows("done"):
+                current = found.get(row.key)
+                if current is not None and row.result.get("boxes") == boxes_digest(current.detections):
+                    found[row.key] = _with_order(current, row.result)
+    listed = [(page, found[page.page_id]) for page in pages if page.page_id in found]
+    write_predictions(workspace.predictions(detector), listed, {"detector": detector, "created_by": "comix detect"})
+    counts = [len(one.panels()) for _, one in listed]
+    return sum(counts), counts.count(0)
+
+
+def boxes_digest(detections: tuple[Detection, ...]) -> str:
+    """Changes whenever a page's boxes do."""
+    return digest([_as_json(one) for one in detections])
+
+
+def _with_order(page: PageDetections, result: dict[str, Any]) -> PageDetections:
+    return PageDetections(
+        page.page_id, page.width, page.height, page.detections, tuple(result["order"]), True,
+        result["reading_direction"], result["margin"],
+    )  # fmt: skip
