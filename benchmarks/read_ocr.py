@@ -65,7 +65,7 @@ class Page:
 class Totals:
     """Sums over pages; every list holds one number or flag per text or pair."""
 
-    words: WordScore = WordScore(0, 0, 0)
+    words: WordScore = field(default_factory=lambda: WordScore(0, 0, 0))
     characters: tuple[int, int] = (0, 0)
     error_rates: list[float] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
@@ -145,16 +145,6 @@ def strict_rate(wanted: str, got: str) -> float:
     return edit_distance(wanted, got) / max(1, len(wanted))
 
 
-def vertical_place(analysis: Analysis) -> dict[str, list[list[float]]]:
-    """Boxes by text; several for repeated words."""
-    places: dict[str, list[list[float]]] = {}
-    for panel in analysis.panels:
-        for kind in TEXT_KINDS:
-            for item in getattr(panel, kind):
-                places.setdefault(item.text, []).append(item.bbox or [0, 0, 0, 0])
-    return places
-
-
 def add_page(totals: Totals, page: Page, analysis: Analysis) -> list[tuple[str, str]]:
     """Adds a page to the sums; gives the texts that did not come out whole with their nearest reading."""
     found = texts_of(analysis)
@@ -171,6 +161,8 @@ def add_page(totals: Totals, page: Page, analysis: Analysis) -> list[tuple[str, 
         if rate > 0.2:
             missed.append((wanted.text, found[other].text if other >= 0 else "-"))
         if other >= 0:
+            if wanted.panel != found[other].panel:
+                missed.append((f"{wanted.text} in panel {wanted.panel}", f"in {found[other].panel}"))
             totals.panel.append(wanted.panel == found[other].panel)
             if wanted.kind:
                 totals.kind.append(wanted.kind == found[other].kind)

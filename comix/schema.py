@@ -85,7 +85,6 @@ class AlignConfig(WorkConfig):
     min_det_score: float = 0.0
     min_text_coverage: float = 0.6
     min_score: int = 3
-    emit: str = "everything"
     require_image_exists: bool = False
 
 
@@ -171,7 +170,6 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("order", "direction"): ("auto", "ltr", "rtl"),
     ("pipeline", "direction"): ("auto", "ltr", "rtl"),
     ("demo", "direction"): ("auto", "ltr", "rtl"),
-    ("align", "emit"): ("everything", "subset"),
     ("failures", "format"): ("table", "csv", "json"),
 }
 """Values of closed choices; these may be swept with ``-m``, free text and paths may not."""

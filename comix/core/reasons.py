@@ -35,6 +35,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "sidecar_image": "a cover picture kept beside the books by a library program; nothing to do",
         "not_a_comic": "not a comic file; nothing to do",
         "hidden_file": "the name starts with a dot; rename the file if it is a page",
+        "not_a_comic": "neither a comic container nor a page image; nothing to do",
+        "sidecar_image": "a picture that a library program put beside its books; nothing to do",
+        "metadata_unreadable": "the metadata file is broken and was left out; the pages are not affected",
         "not_in_spine": "the EPUB does not show this image as a page; nothing to do",
         "duplicate": "the same content was already taken from another place; nothing to do",
         # page images

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import best_cut
+from comix.detect.corridors import CutRules, best_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,16 @@ class GutterDetector:
         tolerance: int = 16,
         min_area: float = 0.008,
         min_side: float = 0.05,
-        min_cover: float = 0.65,
-        min_contrast: float = 0.6,
-        max_slant: float = 0.3,
-        min_support: float = 0.75,
+        min_cover: float = 0.75,
+        min_walls: float = 1.5,
+        max_slant: float = 0.2,
+        min_support: float = 0.6,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
         self.min_area = min_area
         self.min_side = min_side
-        self.min_cover = min_cover
-        self.min_contrast = min_contrast
-        self.max_slant = max_slant
+        self.rules = CutRules(min_cover, min_walls, max_slant)
         self.min_support = min_support
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
@@ -117,7 +115,7 @@ class GutterDetector:
             return [region]
         free = near[top:bottom, left:right] | ~region.shape
         min_part = round(1.2 * self.min_side * min(near.shape))
-        cut = best_cut(free, min_part, self.min_cover, self.min_contrast, self.max_slant)
+        cut = best_cut(free, min_part, self.rules)
         if cut is None:
             return [region]
         high, wide = region.shape.shape

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from comix.core.errors import FileFormatError
+from comix.core.files import json_bytes, read_json, write_bytes
+from comix.core.ids import escape
 
 ANALYSIS_VERSION = 1
 
@@ -77,3 +82,36 @@ class Analysis(BaseModel):
     page: PageReading = PageReading()
     usage: dict[str, Any] = {}
     status: str = "ok"
+
+
+def analysis_path(folder: Path, page_id: str) -> Path:
+    """Where the analysis of a page lies below ``analysis/<reader>/``."""
+    return folder / f"{escape(page_id)}.json"
+
+
+def write_analysis(path: Path, analysis: Analysis) -> None:
+    """Write one analysis atomically.
+
+    Raises:
+        WorkspaceError: the file cannot be written.
+    """
+    write_bytes(path, json_bytes(analysis.model_dump(mode="json", exclude_none=True), indent=1))
+
+
+def read_analysis(path: Path) -> Analysis:
+    """One analysis.
+
+    Raises:
+        MissingInputError: no such file.
+        FileFormatError: not an analysis of a version known here; says which field.
+    """
+    document = read_json(path)
+    try:
+        analysis = Analysis.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise FileFormatError(f"{path}: {where}: {first['msg']} ({error.error_count()} faults); see docs/formats.md") from error
+    if analysis.version > ANALYSIS_VERSION:
+        raise FileFormatError(f"{path}: version {analysis.version} is newer than {ANALYSIS_VERSION}; update comix")
+    return analysis

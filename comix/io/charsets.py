@@ -36,7 +36,7 @@ def decode_names(raw_names: Sequence[bytes], fallback: str = "cp437") -> list[st
 
 def _decoded(names: Sequence[bytes], codec: str) -> str:
     try:
-        return "".join(name.decode(codec) for name in names)
+        return "/".join(name.decode(codec) for name in names)
     except UnicodeDecodeError:
         return ""
 
@@ -62,5 +62,16 @@ def _chinese(text: str) -> bool:
 
 
 def _japanese(text: str) -> bool:
-    """Kana or kanji; half-width katakana are what other encodings look like when misread."""
-    return _share(text, lambda char: "\u3000" <= char <= "ヿ" or "一" <= char <= "鿿" or "\uff00" <= char <= "～") > 0.9
+    """Kana or kanji that stand together; misread Western accents stand alone between Latin letters.
+
+    Half-width katakana are what other encodings look like when misread, so they count against it.
+    """
+    if _share(text, lambda char: "\u3000" <= char <= "ヿ" or "一" <= char <= "鿿" or "\uff00" <= char <= "～") < 0.9:
+        return False
+    wide = [index for index, char in enumerate(text) if ord(char) > 127]
+    touching = sum(any(_is_latin(near) for near in (text[i - 1 : i], text[i + 1 : i + 2])) for i in wide)
+    return touching <= 0.4 * len(wide)
+
+
+def _is_latin(char: str) -> bool:
+    return char.isascii() and char.isalpha()

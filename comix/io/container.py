@@ -41,16 +41,21 @@ _TAR_SUFFIXES: Final = frozenset((".cbt", ".tar", ".tgz", ".tbz2", ".txz", ".tzs
 
 
 class FolderContainer(MemberList):
-    """A folder of images, sub-folders included; links to folders are not followed, links to files not out of it."""
+    """A folder of images; links to folders are not followed, links to files not out of it.
+
+    Args:
+        path: the folder.
+        recursive: take sub-folders in too; without it each sub-folder is a book of its own, as `extract` sees it.
+    """
 
     kind = "folder"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, recursive: bool = False) -> None:
         super().__init__()
         self._path = path
         found: list[Member] = []
         for root, folders, names in os.walk(path, followlinks=False):
-            folders.sort()
+            folders[:] = sorted(folders) if recursive else []
             for name in names:
                 file = Path(root) / name
                 size = file.lstat().st_size
@@ -101,7 +106,12 @@ def sniff(path: Path) -> str:
 
 
 def open_container(
-    path: Path, kind: str | None = None, *, scratch: Path | None = None, pdf_long_side: int = 2200
+    path: Path,
+    kind: str | None = None,
+    *,
+    scratch: Path | None = None,
+    pdf_long_side: int = 2200,
+    recursive: bool = False,
 ) -> Container:
     """A comic, open for reading.
 
@@ -110,6 +120,7 @@ def open_container(
         kind: what it is, when `sniff` was asked already.
         scratch: folder for temporary copies of 7z, RAR and compressed TAR content; None for the system's.
         pdf_long_side: pixels of the longer side of PDF pages that have to be rendered.
+        recursive: a folder's sub-folders are part of it.
 
     Raises:
         ItemError: ``container_missing``, ``permission_denied``, ``wrong_format``, ``archive_unsupported``,
@@ -118,7 +129,7 @@ def open_container(
     try:
         kind = kind or sniff(path)
         if kind == "folder":
-            return FolderContainer(path)
+            return FolderContainer(path, recursive=recursive)
         if kind == "pdf":
             return PdfContainer(path, long_side=pdf_long_side)
         archive = _ARCHIVES.get(kind)
@@ -154,7 +165,7 @@ def _is_epub(path: Path, head: bytes) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "META-INF/container.xml" in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         return False
 
 

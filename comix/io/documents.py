@@ -37,17 +37,21 @@ class PdfContainer(MemberList):
 
         super().__init__()
         self._long_side = long_side
+        self._errors = (RuntimeError, ValueError, IndexError, TypeError, pymupdf.mupdf.FzErrorBase)
         pymupdf.TOOLS.mupdf_display_errors(False)
         pymupdf.TOOLS.mupdf_display_warnings(False)
         try:
             self._document: Any = pymupdf.open(path, filetype="pdf")
-        except (RuntimeError, ValueError) as error:
+        except self._errors as error:
             raise ItemError("archive_damaged", f"PDF: {error}") from error
         try:
             self._list(path)
-        except BaseException:
+        except ItemError:
             self._document.close()
             raise
+        except self._errors as error:
+            self._document.close()
+            raise ItemError("archive_damaged", f"PDF: {error}") from error
 
     def page_order(self) -> list[Member]:
         """Every page, in the order of the document."""
@@ -63,7 +67,7 @@ class PdfContainer(MemberList):
         try:
             page = self._document.load_page(index)
             return _embedded_image(self._document, page) or self._rendered(page)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except self._errors as error:
             raise ItemError("member_damaged", f"{member.name}: {error}") from error
 
     def metadata_files(self) -> dict[str, bytes]:
@@ -78,7 +82,7 @@ class PdfContainer(MemberList):
                 standard = METADATA_NAMES.get(name.rsplit("/", 1)[-1].lower())
                 if standard:
                     found[standard] = bytes(self._document.embfile_get(name))
-        except (RuntimeError, ValueError):
+        except self._errors:
             return found
         return found
 

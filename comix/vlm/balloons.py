@@ -6,16 +6,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from comix.core.geometry import Box, bounding_box
+from comix.vlm.kinds import Kind, kind_of, setting_of, style_of
 from comix.vlm.lines import TextLine
 from comix.vlm.paper import Ground, grounds_of
-
-Kind = Literal["dialogue", "thought", "narration", "sfx"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +25,37 @@ class Balloon:
         box: around the lettering, page pixels.
         kind: a guess from shape and ground.
         confidence: 0 to 1, mean over characters.
+        outline: around the balloon itself, where it is a patch of ground of its own.
     """
 
     text: str
     box: Box
     kind: Kind
     confidence: float
+    outline: Box | None = None
 
 
 def balloons_of(image: NDArray[np.uint8], lines: Sequence[TextLine]) -> list[Balloon]:
     """The balloons that the lines of a ``(h, w, 3)`` BGR page make up, in no particular order; every line is in one."""
     grounds = grounds_of(image, lines)
+    style = style_of(lines, grounds)
     found = []
     for group in groups_of(lines, grounds, Box(0, 0, image.shape[1], image.shape[0])):
         members = [lines[index] for index in group]
         box = bounding_box(line.box for line in members)
         weights = [len(line.text) for line in members]
         confidence = float(np.average([line.confidence for line in members], weights=weights))
+        ground = [grounds[index] for index in group]
+        kind = kind_of(setting_of(members, ground, box, style))
         text = joined(in_line_order(members))
-        found.append(Balloon(text, box, "dialogue", round(confidence, 3)))
+        found.append(Balloon(text, box, kind, round(confidence, 3), outline_of(ground, box)))
     return found
+
+
+def outline_of(grounds: Sequence[Ground], box: Box, room: float = 6.0) -> Box | None:
+    """The box of the patch around a text, None when it has none of its own: at most ``room`` times the text's area."""
+    boxes = [ground.box for ground in grounds if ground.label and ground.box.area <= room * box.area]
+    return max(boxes, key=lambda one: one.area).union(box) if boxes else None
 
 
 def groups_of(lines: Sequence[TextLine], grounds: Sequence[Ground], page: Box) -> list[list[int]]:

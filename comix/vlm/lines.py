@@ -132,7 +132,8 @@ class LineEngine:
         taken = [line.box for line in others]
         new = [quad for quad in quads if not _covered(_quad_box(quad), taken)]
         lines = self._recognise(image, new)
-        return lines if _sureness(lines) > doubtful.confidence + 0.08 else []
+        longer = sum(len(line.text) for line in lines) >= len(doubtful.text)
+        return lines if longer and _sureness(lines) > doubtful.confidence + 0.08 else []
 
     def _find(self, image: Image, side: int = 0) -> list[Quad]:
         scale = min((side or self._det_side) / max(image.shape[:2]), self._max_upscale)

@@ -12,6 +12,7 @@ from comix.core.page import PageRecord
 from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, UnassignedText
 from comix.vlm.attach import panel_of, reading_order
 from comix.vlm.balloons import Balloon, balloons_of
+from comix.vlm.kinds import Kind
 from comix.vlm.lines import LineEngine, TextLine
 
 
@@ -52,14 +53,14 @@ def analysis_of(
     """Every balloon in a panel or in ``unassigned``, all in reading order; all panels appear, with their boxes."""
     rtl = page.reading_direction == "rtl"
     diagonal = float(np.hypot(width, height))
-    owners = [panel_of(balloon.box, panels, diagonal) for balloon in balloons]
+    owners = [panel_of(balloon.box, panels, diagonal, balloon.outline) for balloon in balloons]
     readings = []
     unassigned = []
     for index in [*range(len(panels)), None]:
         mine = [balloon for balloon, owner in zip(balloons, owners, strict=True) if owner == index]
         mine = [mine[place] for place in reading_order([balloon.box for balloon in mine], rtl)]
         if index is None:
-            unassigned = [UnassignedText(**_item(balloon), kind=balloon.kind) for balloon in mine]
+            unassigned = [UnassignedText(**_item(balloon), kind=_kind_outside(balloon)) for balloon in mine]
         else:
             readings.append(_panel_reading(index + 1, panels[index], mine))
     return Analysis(
@@ -76,6 +77,11 @@ def _panel_reading(number: int, box: Box, balloons: Sequence[Balloon]) -> PanelR
     for balloon in balloons:
         getattr(reading, balloon.kind).append(TextItem(**_item(balloon)))
     return reading
+
+
+def _kind_outside(balloon: Balloon) -> Kind:
+    """Text between panels is narration, a title, a page number; seldom speech."""
+    return "sfx" if balloon.kind == "sfx" else "narration"
 
 
 def _item(balloon: Balloon) -> dict[str, object]:
