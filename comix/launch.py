@@ -1,8 +1,4 @@
-"""From ``comix STAGE key=value ...`` to the stage's ``main(cfg)``, through Hydra.
-
-Before Hydra writes anything: secrets are refused, unknown keys get the nearest spelling, path and text values are quoted
-(Hydra's grammar breaks on commas, brackets, quotes and ``=`` in the names people really have).
-"""
+"""From ``comix STAGE key=value ...`` to the stage's ``main(cfg)``, through Hydra; secrets are refused before it starts."""
 
 from __future__ import annotations
 
@@ -10,21 +6,22 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comix.compose import checked_override, compose, one_line, register_schemas
 from comix.core.errors import ComixError, MissingInputError, SecretOnCommandLineError, UsageError
 from comix.core.workspace import Workspace
 from comix.paths import conf_dir
-from comix.schema import CHOICES, LOOKS_ONLY, REQUIRED, STAGES, TEXT_LEAVES, key_names, text_keys
+from comix.schema import LOOKS_ONLY, REQUIRED, STAGES, key_names, text_keys
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _SECRET_KEY = re.compile(r"(api[_-]?key|token|secret|password|passwd|credential)s?$", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(sk-[A-Za-z0-9_-]{8,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,})")
-_OVERRIDE = re.compile(r"^(?P<prefix>[+~]{0,2})(?P<key>[\w./@-]+)(?:=(?P<value>.*))?$", re.DOTALL)
+_SECRET_VALUE = re.compile(
+    r"\b(sk-[A-Za-z0-9_-]{8,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,})"
+)
 
 
 def launch(stage: str, words: list[str]) -> int:
@@ -61,63 +58,6 @@ def refuse_secrets(words: Iterable[str]) -> None:
             )
 
 
-def checked_override(stage: str, word: str) -> str:
-    """The override as Hydra shall see it: key known, path and text values quoted.
-
-    >>> checked_override("extract", "library=My Comics (2020), #1")
-    "library='My Comics (2020), #1'"
-
-    Raises:
-        UsageError: not ``key=value``, or a key that the stage does not have; names the nearest one.
-    """
-    match = _OVERRIDE.match(word)
-    if match is None or (match["value"] is None and not match["prefix"].startswith("~")):
-        raise UsageError(f"{word!r}: wanted key=value; keys: {', '.join(key_names(stage))}")
-    key, value = match["key"], match["value"] or ""
-    if match["prefix"] or key.startswith("hydra"):
-        return word
-    top, _, rest = key.partition(".")
-    if top not in key_names(stage):
-        raise UsageError(f"unknown key {top!r}{_nearest(top, key_names(stage))}; keys: {', '.join(key_names(stage))}")
-    group = conf_dir() / top
-    if group.is_dir() and not rest and top not in text_keys(stage):
-        _check_option(group, value)
-        return word
-    if key in text_keys(stage) or (rest and rest.split(".")[-1] in TEXT_LEAVES):
-        return f"{key}={quoted(value)}"
-    choices = CHOICES.get((stage, key))
-    if choices:
-        for one in value.split(","):
-            if one not in choices:
-                raise UsageError(f"{key}={one}{_nearest(one, choices)}; wanted one of: {', '.join(choices)}")
-    return word
-
-
-def quoted(value: str) -> str:
-    r"""A value in Hydra's quotes, so that it means exactly these characters.
-
-    >>> print(quoted("Don't"), quoted("a\\"), quoted("${x}"))
-    'Don\'t' 'a\\' '\${x}'
-    """
-    if value == "null":
-        return value
-    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + "\\'", value)
-    escaped = re.sub(r"(\\+)$", lambda match: match[1] * 2, escaped)
-    return "'" + escaped.replace("${", "\\${") + "'"
-
-
-def _check_option(group: Path, value: str) -> None:
-    options = sorted(path.stem for path in group.glob("*.yaml"))
-    for one in value.split(","):
-        if one not in options:
-            raise UsageError(f"{group.name}={one}: no such option{_nearest(one, options)}; wanted one of: {', '.join(options)}")
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
 def _value_of(stage: str, words: list[str], key: str) -> str:
     """The value a key will have: the last one given, else the stage's default."""
     given = [word.partition("=")[2] for word in words if word.partition("=")[0] == key]
@@ -143,28 +83,16 @@ def _rerun_words(words: list[str]) -> tuple[str, list[str]]:
 
     record = Path(words[0]) / ".hydra"
     if not (record / "hydra.yaml").is_file():
-        raise MissingInputError(f"{words[0]}: not a run folder (no {record / 'hydra.yaml'}); run folders lie in WORKSPACE/runs/")
+        raise MissingInputError(
+            f"{words[0]}: not a run folder (no {record / 'hydra.yaml'}); run folders lie in WORKSPACE/runs/"
+        )
     stage = str(OmegaConf.load(record / "hydra.yaml").hydra.job.config_name)
-    saved = OmegaConf.load(record / "config.yaml")
+    saved: Any = OmegaConf.load(record / "config.yaml")
     keys = key_names(stage)
     texts = text_keys(stage)
     replay = [str(word) for word in OmegaConf.load(record / "overrides.yaml") if str(word).partition("=")[0] not in texts]
     replay += [f"{key}={saved[key]}" for key in keys if key in texts and key in saved and saved[key] is not None]
     return stage, [*replay, *words[1:]]
-
-
-def _register_schemas() -> None:
-    from hydra.core.config_store import ConfigStore
-
-    store = ConfigStore.instance()
-    for name, schema in STAGES.items():
-        store.store(name=f"{name}_schema", node=schema)
-
-
-def _one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))
-    return f"{text}: {_one_line(error.__cause__)}" if error.__cause__ is not None else text
 
 
 def _run(stage: str, overrides: list[str], multirun: bool) -> int:
@@ -175,7 +103,7 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    _register_schemas()
+    register_schemas()
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> int:
@@ -190,7 +118,7 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
         for one in _flat(result):
             _ = one.return_value  # raises what the job raised
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(_one_line(error)) from error
+        raise UsageError(one_line(error)) from error
     finally:
         GlobalHydra.instance().clear()
     return max(codes, default=0)
@@ -208,24 +136,6 @@ def _run_app(stage: str, cfg: DictConfig) -> int:
         return 2
 
 
-def compose(stage: str, overrides: list[str]) -> DictConfig:
-    """A stage's config, composed without running it; for `pipeline` and for stages that only look.
-
-    Args:
-        stage: its name.
-        overrides: ``key=value`` as a user types them; checked and quoted here.
-    """
-    import hydra
-    from hydra.core.global_hydra import GlobalHydra
-
-    checked = [checked_override(stage, word) for word in overrides]
-    if GlobalHydra.instance().is_initialized():
-        return hydra.compose(stage, overrides=checked)
-    _register_schemas()
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=stage):
-        return hydra.compose(stage, overrides=checked)
-
-
 def _look(stage: str, words: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -233,5 +143,5 @@ def _look(stage: str, words: list[str]) -> int:
     try:
         cfg = compose(stage, words)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UsageError(_one_line(error)) from error
+        raise UsageError(one_line(error)) from error
     return _run_app(stage, cfg)

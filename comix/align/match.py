@@ -47,7 +47,9 @@ def assign_readings(panels: Sequence[Box], analysis: Analysis) -> Assignment:
     if not readings or not panels:
         return Assignment((None,) * len(panels), (0.0,) * len(panels), tuple(readings), "none")
     if analysis.panel_source == "given" and _numbers_fit(panels, readings):
-        return _from_pairs(panels, readings, [(one.panel_number - 1, index, 1.0) for index, one in enumerate(readings)], "number")
+        return _from_pairs(
+            panels, readings, [(one.panel_number - 1, index, 1.0) for index, one in enumerate(readings)], "number"
+        )
     if all(one.box is not None for one in readings):
         return _from_pairs(panels, readings, _pairs_by_overlap(panels, readings), "iou")
     return _from_pairs(panels, readings, _pairs_in_sequence(panels, readings), "sequence")
@@ -57,9 +59,7 @@ def _numbers_fit(panels: Sequence[Box], readings: Sequence[PanelReading]) -> boo
     numbers = [one.panel_number for one in readings]
     if len(set(numbers)) != len(numbers) or max(numbers) > len(panels):
         return False
-    return all(
-        one.box is None or Box.from_xywh(one.box).iou(panels[one.panel_number - 1]) >= _SAME_BOX_IOU for one in readings
-    )
+    return all(one.box is None or Box.from_xywh(one.box).iou(panels[one.panel_number - 1]) >= _SAME_BOX_IOU for one in readings)
 
 
 def _from_pairs(

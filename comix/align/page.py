@@ -13,7 +13,16 @@ from comix.core.page import TEXT_KINDS, Detection, PageRecord
 from comix.core.work import Outcome
 from comix.io.analysis import Analysis, PanelReading, TextItem, UnassignedText, read_analysis
 from comix.io.coco import PageDetections
-from comix.io.dataspec import DataSpec, PanelSpec, PanelText, PanelTextItem, Provenance, Quality, TextKind, write_dataspec
+from comix.io.dataspec import (
+    DataSpec,
+    PanelSpec,
+    PanelText,
+    PanelTextItem,
+    Provenance,
+    Quality,
+    TextKind,
+    write_dataspec,
+)
 
 _KINDS: tuple[TextKind, ...] = ("dialogue", "thought", "narration", "sfx")
 
@@ -129,7 +138,13 @@ def _leftover(assignment: Assignment) -> list[UnassignedText]:
 def _bare_row(job: AlignJob) -> dict[str, Any]:
     """The row of a page that could not be aligned: it stays in the table with score 0."""
     n_panels = len(job.found.panels()) if job.found else 0
-    return {**_identity(job), "rcnn_panels": n_panels, "quality_score": 0, "is_perfect_match": False, "subsets": subsets(0, None)}
+    return {
+        **_identity(job),
+        "rcnn_panels": n_panels,
+        "quality_score": 0,
+        "is_perfect_match": False,
+        "subsets": subsets(0, None),
+    }
 
 
 def _identity(job: AlignJob) -> dict[str, Any]:
@@ -158,4 +173,3 @@ def _row(job: AlignJob, spec: DataSpec, n_reader: int) -> dict[str, Any]:
         "n_words": n_words, "n_all_words": n_words + sum(len(item.text.split()) for item in spec.unassigned_text),
         "subsets": subsets(quality.score, quality.panel_count_ratio),
     }  # fmt: skip
-

@@ -83,7 +83,8 @@ def _derive_table(
     workspace: Workspace, page_ids: list[str], rows: dict[str, dict[str, Any]], reader: str, min_score: int
 ) -> pd.DataFrame:
     """Write ``alignment.parquet``, the subset lists and the DataSpec lists from the journal."""
-    records, members = [], {name: [] for name in SUBSETS}  # type: dict[str, list[str]]
+    records: list[dict[str, Any]] = []
+    members: dict[str, list[str]] = {name: [] for name in SUBSETS}
     for page_id in page_ids:
         if page_id not in rows:
             continue

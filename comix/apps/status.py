@@ -1,1 +1,53 @@
-"""Stub."""
+"""What each stage has done in a workspace, in counts that add up.
+
+Examples:
+  comix status
+  comix status workspace=my_comics
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from comix.apps.common import say, workspace_argument
+from comix.core.errors import MissingInputError
+from comix.core.overview import stage_counts
+from comix.core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def existing_workspace(cfg: DictConfig) -> Workspace:
+    """The workspace, which must be there already.
+
+    Raises:
+        MissingInputError: no such folder, or one without journals.
+    """
+    workspace = Workspace(Path(cfg.workspace).expanduser())
+    if not (workspace.root / "journal").is_dir():
+        what = "holds no work of CoMix" if workspace.root.is_dir() else "no such folder"
+        raise MissingInputError(f"workspace={workspace.root}: {what}; first run: comix pipeline library=FOLDER workspace=DIR")
+    return workspace
+
+
+def main(cfg: DictConfig) -> int:
+    """Print the table; 0."""
+    workspace = existing_workspace(cfg)
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("stage", "of", "inputs", "done", "failed", "skipped"):
+        table.add_column(name, justify="left" if name in ("stage", "of") else "right")
+    for one in stage_counts(workspace):
+        label = f"{one.unit} ({one.variant})" if one.variant else one.unit
+        numbers = [str(number) for number in (one.inputs, one.done, one.failed, one.skipped)]
+        table.add_row(one.stage, label, *numbers, style="yellow" if one.failed else None)
+    Console().print(table)
+    if workspace.report.is_file():
+        say(f"Report: {workspace.report.resolve()}")
+    say(f"What failed and why: comix failures {workspace_argument(workspace)}")
+    return 0

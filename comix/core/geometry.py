@@ -129,5 +129,8 @@ def bounding_box(boxes: Iterable[Box]) -> Box:
     if not items:
         raise ValueError("no boxes to bound")
     return Box.from_xyxy(
-        min(box.x for box in items), min(box.y for box in items), max(box.r for box in items), max(box.b for box in items)
+        min(box.x for box in items),
+        min(box.y for box in items),
+        max(box.r for box in items),
+        max(box.b for box in items),
     )

@@ -97,9 +97,8 @@ class Summary:
 
     def line(self) -> str:
         """One printed line whose counts add up."""
-        text = (
-            f"{self.stage}: {self.inputs} {self.unit} = {self.done} done + {self.failed} failed + {self.skipped} skipped"
-            + (f" + {self.not_reached} not reached" if self.not_reached else "")
+        text = f"{self.stage}: {self.inputs} {self.unit} = {self.done} done + {self.failed} failed + {self.skipped} skipped" + (
+            f" + {self.not_reached} not reached" if self.not_reached else ""
         )
         work = f"{self.fresh} worked on now in {self.seconds:.1f} s" if self.fresh else "0 to do"
         return "; ".join([f"{text} ({work})", *self.notes])
@@ -181,7 +180,7 @@ def _count(summary: Summary, status: str) -> None:
 def _work(
     todo: list[Item], build_worker: Callable[[], Worker], journal: Journal, options: RunOptions, summary: Summary
 ) -> None:
-    from comix.core.pool import run_here, run_in_processes  # noqa: PLC0415  (pool imports Outcome from here)
+    from comix.core.pool import run_here, run_in_processes
 
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
@@ -207,7 +206,15 @@ def _work(
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:
     hint = outcome.hint or hint_for(outcome.reason)
     row = Row(
-        item.key, outcome.status, "", outcome.reason, outcome.detail, hint, item.fingerprint, outcome.result, outcome.seconds
+        item.key,
+        outcome.status,
+        "",
+        outcome.reason,
+        outcome.detail,
+        hint,
+        item.fingerprint,
+        outcome.result,
+        outcome.seconds,
     )
     return row, outcome.children
 

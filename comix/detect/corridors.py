@@ -56,6 +56,55 @@ class CutRules:
     max_slant: float
 
 
+def line_masks(image: NDArray[np.uint8], least_step: int, length: int) -> tuple[Mask, Mask]:
+    """Edges that run straight for ``length`` pixels: the lying ones and the upright ones.
+
+    Args:
+        image: ``(h, w, 3)`` uint8.
+        least_step: grey levels between the two sides of an edge.
+        length: shortest run in pixels.
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    masks = []
+    for dx, dy, size in ((0, 1, (length, 1)), (1, 0, (1, length))):
+        step = cv2.convertScaleAbs(cv2.Sobel(grey, cv2.CV_16S, dx, dy, ksize=1))
+        steep = cv2.threshold(step, least_step, 255, cv2.THRESH_BINARY)[1]
+        runs = cv2.morphologyEx(steep, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, size))
+        masks.append(cv2.dilate(runs, cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))))
+    return np.asarray(masks[0], np.uint8), np.asarray(masks[1], np.uint8)
+
+
+def best_line(lying: Mask, upright: Mask, shape: Mask, min_part: int, min_cover: float) -> Cut | None:
+    """The straightest line across a region, None when none runs along ``min_cover`` of it.
+
+    Args:
+        lying: ``(h, w)`` lying edges of the region's bounding box; ``upright``: the upright ones.
+        shape: the region inside the box.
+        min_part: least extent in pixels of what is left on either side.
+        min_cover: least share of the region's extent.
+    """
+    best: Cut | None = None
+    for vertical, edges in ((False, lying), (True, upright)):
+        mask, inside = (edges.T, shape.T) if vertical else (edges, shape)
+        height, width = mask.shape
+        if height < 2 * min_part + 3 or width < 4:
+            continue
+        hit = np.ascontiguousarray(mask & inside)
+        wide = cv2.reduce(np.ascontiguousarray(inside), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
+        blocks = min(_BLOCKS, width)
+        pieces = cv2.resize(hit, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        reach = min(width // 30, height // 4)
+        shears = np.arange(-(reach // 2) * 2, reach + 1, 2)
+        profiles = _Sheared(pieces, shears).profiles * (255 * width / np.maximum(wide, 0.3 * 255 * width))
+        profiles[:, :min_part] = 0
+        profiles[:, height - min_part :] = 0
+        index, row = np.unravel_index(int(profiles.argmax()), profiles.shape)
+        cover = float(profiles[index, row])
+        if cover >= min_cover and (best is None or cover > best.cover):
+            best = Cut(vertical, int(row), int(row) + 1, int(shears[index]), cover, 0.0)
+    return best
+
+
 def best_cut(free: Mask, min_part: int, rules: CutRules) -> Cut | None:
     """The strongest corridor through a region, None when nothing looks like a gutter.
 

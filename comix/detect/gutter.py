@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from comix.core.geometry import Box
 from comix.core.page import Detection
-from comix.detect.background import Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import CutRules, best_cut
+from comix.detect.background import Ground, Mask, background_colours, connected_to_border, ground_mask, working_copy
+from comix.detect.corridors import Cut, CutRules, best_cut, best_line, line_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,17 @@ def _support(shape: Mask) -> float:
     return hit / (2 * (height + width))
 
 
+@dataclass
+class _Page:
+    """A page at working size and what is computed once on it."""
+
+    image: NDArray[np.uint8]
+    lying: Mask
+    upright: Mask
+    unit: int
+    area: int
+
+
 class GutterDetector:
     """Classical panel detector: no weights, a few tens of milliseconds a page."""
 
@@ -51,13 +62,17 @@ class GutterDetector:
     def __init__(
         self,
         working_side: int = 720,
-        tolerance: int = 16,
+        tolerance: int = 24,
         min_area: float = 0.008,
         min_side: float = 0.05,
         min_cover: float = 0.75,
         min_walls: float = 1.5,
         max_slant: float = 0.2,
         min_support: float = 0.6,
+        min_line: float = 0.75,
+        line_step: int = 25,
+        line_length: int = 25,
+        nest_cover: float = 0.5,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
@@ -65,21 +80,18 @@ class GutterDetector:
         self.min_side = min_side
         self.rules = CutRules(min_cover, min_walls, max_slant)
         self.min_support = min_support
+        self.min_line = min_line
+        self.line_step = line_step
+        self.line_length = line_length
+        self.nest_cover = nest_cover
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
         small, factor = working_copy(image, self.working_side)
-        best: list[Region] = []
-        best_value = -1.0
-        best_near: Mask = np.zeros(small.shape[:2], np.uint8)
-        for ground in background_colours(small):
-            near = ground_mask(small, ground, self.tolerance, 50)
-            regions = self._components(near)
-            value = sum(self._perimeter(region, near.size) for region in regions)
-            if value > best_value:
-                best, best_value, best_near = regions, value, near
-        regions = [part for region in best for part in self._split(region, best_near, 0)]
-        regions = self._clean(regions, small.shape[0] * small.shape[1])
+        high, wide = small.shape[:2]
+        page = _Page(small, *line_masks(small, self.line_step, self.line_length), min(high, wide), high * wide)
+        whole = Region((0, 0, wide, high), np.full((high, wide), 255, np.uint8))
+        regions = self._clean(self._segment(page, whole, 0), page.area)
         height, width = image.shape[:2]
         result = []
         for region in regions:
@@ -88,52 +100,87 @@ class GutterDetector:
             result.append(Detection(box, round(region.support, 3)))
         return result
 
-    def _perimeter(self, region: Region, page_area: int) -> float:
+    def _segment(self, page: _Page, region: Region, depth: int) -> list[Region]:
+        """Panels inside a region that may have a background of its own."""
         left, top, right, bottom = region.box
-        if region.area > 0.85 * page_area:
-            return 0.1
-        return (right - left + bottom - top) * region.support**4
+        crop = page.image[top:bottom, left:right]
+        best: list[Region] = []
+        best_value = 0.0
+        best_near: Mask = np.zeros(crop.shape[:2], np.uint8)
+        for ground in background_colours(crop):
+            near = ground_mask(crop, ground, self.tolerance, 50)
+            found = self._components(near | ~region.shape, page, left, top)
+            value = sum(self._perimeter(part, region) for part in found)
+            if value > best_value or not best:
+                best, best_value, best_near = found, value, near
+        if depth > 0:
+            good = [part for part in best if part.support > 0.8 and part.area < 0.9 * region.area]
+            if sum(part.area for part in good) < self.nest_cover * region.area:
+                return self._split(page, region, best_near, (left, top), 0)
+        panels = []
+        for part in best:
+            if depth < 2 and part.area > 0.4 * page.area and (depth == 0 or part.area < 0.9 * region.area):
+                panels += self._segment(page, part, depth + 1)
+            else:
+                panels += self._split(page, part, best_near, (left, top), 0)
+        return panels
 
-    def _components(self, near: Mask) -> list[Region]:
-        height, width = near.shape
+    def _perimeter(self, part: Region, parent: Region) -> float:
+        left, top, right, bottom = part.box
+        if part.area > 0.85 * parent.area:
+            return 0.1
+        return (right - left + bottom - top) * part.support**4
+
+    def _components(self, near: Mask, page: _Page, x: int, y: int) -> list[Region]:
         ground = connected_to_border(near, 3)
         rest = cv2.bitwise_not(ground)
         contours, _ = cv2.findContours(rest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         regions = []
         for contour in contours:
             left, top, wide, high = cv2.boundingRect(contour)
-            if wide * high < self.min_area * height * width or min(wide, high) < self.min_side * min(height, width):
+            if wide * high < self.min_area * page.area or min(wide, high) < self.min_side * page.unit:
                 continue
             shape = np.zeros((high, wide), np.uint8)
             cv2.drawContours(shape, [contour], 0, 255, cv2.FILLED, offset=(-left, -top))
-            regions.append(Region((left, top, left + wide, top + high), shape))
+            regions.append(Region((x + left, y + top, x + left + wide, y + top + high), shape))
         return regions
 
-    def _split(self, region: Region, near: Mask, depth: int) -> list[Region]:
+    def _split(self, page: _Page, region: Region, near: Mask, origin: tuple[int, int], depth: int) -> list[Region]:
         left, top, right, bottom = region.box
         if depth >= 6:
             return [region]
-        free = near[top:bottom, left:right] | ~region.shape
-        min_part = round(1.2 * self.min_side * min(near.shape))
+        x, y = origin
+        near_here = near[top - y : bottom - y, left - x : right - x]
+        free = near_here | ~region.shape
+        min_part = round(1.2 * self.min_side * page.unit)
         cut = best_cut(free, min_part, self.rules)
         if cut is None:
+            window = (slice(top, bottom), slice(left, right))
+            cut = best_line(page.lying[window], page.upright[window], region.shape, min_part, self.min_line)
+        if cut is None:
             return [region]
-        high, wide = region.shape.shape
-        extent, run = (wide, high) if cut.vertical else (high, wide)
-        slope = cut.shear / run
-        along = np.arange(run)
-        middle = (cut.first + cut.last) / 2 + (along - run / 2) * slope
-        grid = np.arange(extent)[:, None] < middle[None, :]
-        side = grid.T if cut.vertical else grid
-        halves = []
-        for keep in (side, ~side):
-            shape = np.where(keep, region.shape & ~(near[top:bottom, left:right] & _band(cut, region, middle)), 0)
-            part = self._tight(shape.astype(np.uint8), left, top)
-            if part is not None:
-                halves.append(part)
+        halves = self._halves(region, near_here, cut)
         if len(halves) < 2 or min(half.support for half in halves) < self.min_support:
             return [region]
-        return [part for half in halves for part in self._split(half, near, depth + 1)]
+        return [part for half in halves for part in self._split(page, half, near, origin, depth + 1)]
+
+    def _halves(self, region: Region, near: Mask, cut: Cut) -> list[Region]:
+        high, wide = region.shape.shape
+        extent, run = (wide, high) if cut.vertical else (high, wide)
+        along = np.arange(run)
+        middle = (cut.first + cut.last) / 2 + (along - run / 2) * cut.shear / run
+        across = np.arange(extent)[:, None] - middle[None, :]
+        band = (np.abs(across) <= (cut.last - cut.first) / 2 + 2).astype(np.uint8) * 255
+        side = across < 0
+        if cut.vertical:
+            band, side = band.T, side.T
+        halves = []
+        for keep in (side, ~side):
+            shape = np.where(keep, region.shape & ~(near & band), 0).astype(np.uint8)
+            part = self._tight(shape, region.box[0], region.box[1])
+            if part is not None:
+                halves.append(part)
+        return halves
 
     def _tight(self, shape: Mask, left: int, top: int) -> Region | None:
         rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
@@ -152,15 +199,3 @@ class GutterDetector:
                 continue
             kept.append(region)
         return kept
-
-
-def _band(cut: object, region: Region, middle: NDArray[np.float64]) -> Mask:
-    """Pixels around the cut's middle line, as far as the corridor is wide."""
-    from comix.detect.corridors import Cut  # noqa: PLC0415
-
-    assert isinstance(cut, Cut)
-    high, wide = region.shape.shape
-    extent = wide if cut.vertical else high
-    half = (cut.last - cut.first) / 2 + 2
-    near = (np.abs(np.arange(extent)[:, None] - middle[None, :]) <= half).astype(np.uint8) * 255
-    return near.T if cut.vertical else near

@@ -136,4 +136,3 @@ def _order_coco(source: Path, target: Path, direction: str, method: Method) -> t
 
 def _given(direction: str) -> Literal["ltr", "rtl"]:
     return "rtl" if direction == "rtl" else "ltr"
-

@@ -56,9 +56,7 @@ class Converter:
         return Outcome(result={"n_pages": len(rows), "n_done": sum(row.status == "done" for row in rows)}, children=tuple(rows))
 
 
-def _convert_page(
-    container: Container, member: Member, number: int, job: ConvertJob, entries: list[tuple[str, bytes]]
-) -> Row:
+def _convert_page(container: Container, member: Member, number: int, job: ConvertJob, entries: list[tuple[str, bytes]]) -> Row:
     key = f"{job.found.relative}!/{member.index:05d}/{member.name}"
     try:
         data = container.read(member)

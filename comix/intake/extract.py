@@ -141,9 +141,7 @@ def build_extractor(render_long_side: int) -> Extractor:
     return Extractor(render_long_side)
 
 
-def run_extract(
-    workspace: Workspace, library: Path, source: str, render_long_side: int, options: RunOptions
-) -> Summary:
+def run_extract(workspace: Workspace, library: Path, source: str, render_long_side: int, options: RunOptions) -> Summary:
     """Extract a library into the workspace.
 
     Args:
@@ -183,9 +181,7 @@ def _member_note(workspace: Workspace, source: str, keys: set[str]) -> str:
     with Journal(workspace.journal("extract"), source) as journal:
         for row in journal.rows(children_only=True):
             counts[row.status] += row.parent in keys
-    return (
-        f"{sum(counts.values())} members = {counts['done']} pages + {counts['failed']} failed + {counts['skipped']} skipped"
-    )
+    return f"{sum(counts.values())} members = {counts['done']} pages + {counts['failed']} failed + {counts['skipped']} skipped"
 
 
 def derive_page_table(workspace: Workspace) -> int:

@@ -161,4 +161,4 @@ def from_file_name(container: str) -> BookMetadata:
     )
 
 
-_SUFFIXES = frozenset("cbz cbr cb7 cbt cba zip rar 7z tar pdf epub ace".split())
+_SUFFIXES = frozenset(["cbz", "cbr", "cb7", "cbt", "cba", "zip", "rar", "7z", "tar", "pdf", "epub", "ace"])

@@ -70,7 +70,7 @@ class PageReading(BaseModel):
 
 
 class Analysis(BaseModel):
-    """One page read. ``panel_source`` is ``given`` when the reader was handed our boxes, ``reader`` when it counted by itself."""
+    """One page read; ``panel_source`` is ``given`` when the reader was handed our boxes, ``reader`` when it found its own."""
 
     model_config = ConfigDict(extra="forbid")
     version: int = ANALYSIS_VERSION

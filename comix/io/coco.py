@@ -66,7 +66,8 @@ class CocoFile:
 
 def write_predictions(path: Path, pages: Sequence[tuple[PageRecord, PageDetections]], info: Mapping[str, Any]) -> bool:
     """Write ``predictions.json``; pages without detections are in it too. Whether the file changed."""
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image_id, (page, found) in enumerate(pages, start=1):
         image: dict[str, Any] = {
             "id": image_id, "file_name": page.image_path, "width": page.width, "height": page.height, "page_id": page.page_id,
@@ -120,7 +121,9 @@ def read_coco(path: Path) -> CocoFile:
     panels: dict[Any, list[dict[str, Any]]] = {image.get("id"): [] for image in document["images"]}
     for position, annotation in enumerate(document["annotations"]):
         if annotation.get("image_id") not in panels:
-            raise FileFormatError(f"{path}: annotation {position} names image_id {annotation.get('image_id')!r}, which is absent")
+            raise FileFormatError(
+                f"{path}: annotation {position} names image_id {annotation.get('image_id')!r}, which is absent"
+            )
         _checked_box(path, position, annotation)
         if annotation.get("category_id") in panel_ids:
             panels[annotation["image_id"]].append(annotation)

@@ -146,4 +146,3 @@ def write_list(path: Path, files: Iterable[Path]) -> int:
 
 def _relative(folder: Path, file: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix()
-

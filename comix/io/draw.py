@@ -32,6 +32,4 @@ def _label(canvas: cv2.typing.MatLike, text: str, corner: tuple[int, int], colou
     left, top = corner
     cv2.rectangle(canvas, (left, top), (left + width + 8, top + height + 10), colour, -1)
     origin = (left + 4, top + height + 5)
-    cv2.putText(
-        canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.3 * size, (255, 255, 255), max(1, size // 2), cv2.LINE_AA
-    )
+    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.3 * size, (255, 255, 255), max(1, size // 2), cv2.LINE_AA)

@@ -115,11 +115,10 @@ def kind_of(setting: Setting) -> Kind:
 def _caption_evidence(setting: Setting) -> float:
     """Points for a caption box; 2 are enough."""
     points = 0.0
-    if setting.enclosed and setting.room <= 2.5:
+    tinted = setting.tint > 45
+    if setting.enclosed and setting.room <= (2.5 if tinted else 1.6):
         points += 2.0 if setting.fill >= 0.93 else 1.0 if setting.fill >= 0.86 else 0.0
-        points += 0.5 if setting.room < 1.25 else 0.0
-    if setting.enclosed and setting.tint > 30:
-        points += 1.0
+        points += 2.0 if tinted else 0.0
     if setting.n_lines >= 2 and setting.ragged < 0.12:
         points += 1.0 if setting.n_lines >= 3 else 0.5
     if setting.n_lines >= 2 and setting.ragged > 0.25 and setting.off_centre < 0.1:

@@ -45,9 +45,7 @@ class PageReader:
 
 
 def _facts(analysis: Analysis) -> dict[str, Any]:
-    n_texts = sum(
-        len(panel.dialogue) + len(panel.thought) + len(panel.narration) + len(panel.sfx) for panel in analysis.panels
-    )
+    n_texts = sum(len(panel.dialogue) + len(panel.thought) + len(panel.narration) + len(panel.sfx) for panel in analysis.panels)
     return {"n_panels": len(analysis.panels), "n_texts": n_texts, "n_unassigned": len(analysis.unassigned)}
 
 
@@ -91,7 +89,12 @@ def run_analyze(
         panels = tuple(one.box for one in found[page.page_id].panels()) if page.page_id in found else ()
         target = analysis_path(folder, page.page_id)
         fingerprint = digest(
-            reader.version, settings, page.sha256, [box.xywh for box in panels], page.reading_direction, input_digest(page)
+            reader.version,
+            settings,
+            page.sha256,
+            [box.xywh for box in panels],
+            page.reading_direction,
+            input_digest(page),
         )
         job = ReadJob(page, workspace.root / page.image_path, panels, target)
         items.append(Item(page.page_id, job, fingerprint, (target,), page.book_id))
