@@ -7,7 +7,6 @@ Examples:
   comix detect
   comix detect save_vis=50 workers=4
   comix detect detector=replay detector.path=my_boxes.json
-  comix detect -m detector.min_area=0.005,0.01
 """
 
 from __future__ import annotations

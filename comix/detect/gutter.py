@@ -69,7 +69,7 @@ class GutterDetector:
         min_walls: float = 1.5,
         max_slant: float = 0.2,
         min_support: float = 0.6,
-        min_line: float = 0.75,
+        min_line: float = 0.85,
         line_step: int = 25,
         line_length: int = 25,
         nest_cover: float = 0.5,
