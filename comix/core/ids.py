@@ -60,7 +60,7 @@ def _escape_part(part: str, upper: bool) -> str:
         _percent(char) if char in _UNSAFE or ord(char) < 32 or (upper and char != char.casefold()) else char for char in part
     )
     if part.split(".", maxsplit=1)[0].rstrip(" ").casefold() in _RESERVED or part in (".", ".."):
-        escaped = _percent(part[0]) + escaped[1:]
+        escaped = escaped if escaped.startswith("%") else _percent(part[0]) + escaped[1:]
     if escaped and escaped[-1] in " .":
         escaped = escaped[:-1] + _percent(escaped[-1])
     return escaped

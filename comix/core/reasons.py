@@ -31,10 +31,10 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "metadata_file": "read as metadata, not as a page; nothing to do",
         "not_an_image": "not a page image; nothing to do",
         "nested_container": "a container inside a container is not opened: unpack it into the library",
-        "hidden_file": "the name starts with a dot; rename the file if it is a page",
         "not_a_comic": "neither a comic container nor a page image; nothing to do",
         "sidecar_image": "a picture that a library program put beside its books; nothing to do",
         "metadata_unreadable": "the metadata file is broken and was left out; the pages are not affected",
+        "hidden_file": "the name starts with a dot; rename the file if it is a page",
         "not_in_spine": "the EPUB does not show this image as a page; nothing to do",
         "duplicate": "the same content was already taken from another place; nothing to do",
         # page images
@@ -61,11 +61,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         # the machine
         "timeout": "took longer than the time limit: raise `timeout_s` or look at the file",
         "worker_crashed": "the decoder crashed on this file: replace the file",
-        "out_of_memory": "not enough memory: lower `workers` or `batch_size`",
+        "out_of_memory": "more memory was wanted than one worker may have: raise `memory_mb`, lower `workers`",
         "disk_full": "no space left: free some and run again, finished items are kept",
         "write_failed": "the result could not be written: check the workspace's disk and permissions",
         "interrupted": "the run was stopped: start the same command again",
-        "internal_error": "a fault in CoMix: please report it with the traceback from the log",
+        "internal_error": "a fault in CoMix: please report it with the traceback that `comix failures format=json` shows",
     }
 )
 """Reason code -> standing hint, shown when the error itself carries none."""

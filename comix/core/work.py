@@ -148,8 +148,8 @@ def run_stage(
         Counts over ``items`` (after ``limit``), earlier outcomes included.
     """
     chosen = list(items if options.limit is None else items[: options.limit])
-    known = journal.state()
     retry, only_reason = parse_retry(options.retry)
+    known = journal.state()
     todo = [item for item in chosen if _needs_work(item, known.get(item.key), retry, only_reason)]
     summary = Summary(stage, unit, inputs=len(chosen), fresh=0)
     pending = {item.key for item in todo}

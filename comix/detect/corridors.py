@@ -69,8 +69,8 @@ def line_masks(image: NDArray[np.uint8], least_step: int, length: int) -> tuple[
     for dx, dy, size in ((0, 1, (length, 1)), (1, 0, (1, length))):
         step = cv2.convertScaleAbs(cv2.Sobel(grey, cv2.CV_16S, dx, dy, ksize=1))
         steep = cv2.threshold(step, least_step, 255, cv2.THRESH_BINARY)[1]
-        runs = cv2.morphologyEx(steep, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, size))
-        masks.append(cv2.dilate(runs, cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))))
+        steep = cv2.dilate(steep, cv2.getStructuringElement(cv2.MORPH_RECT, (1 + 2 * dx, 1 + 2 * dy)))
+        masks.append(cv2.morphologyEx(steep, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, size)))
     return np.asarray(masks[0], np.uint8), np.asarray(masks[1], np.uint8)
 
 
@@ -105,7 +105,7 @@ def best_line(lying: Mask, upright: Mask, shape: Mask, min_part: int, min_cover:
     return best
 
 
-def best_cut(free: Mask, min_part: int, rules: CutRules) -> Cut | None:
+def best_cut(free: Mask, lying_lines: Mask, upright_lines: Mask, min_part: int, rules: CutRules) -> Cut | None:
     """The strongest corridor through a region, None when nothing looks like a gutter.
 
     Args:
@@ -118,13 +118,14 @@ def best_cut(free: Mask, min_part: int, rules: CutRules) -> Cut | None:
         lying = np.ascontiguousarray(free.T) if vertical else free
         if lying.shape[0] < 2 * min_part + 3 or lying.shape[1] < 4:
             continue
-        found = _best_lying(lying, vertical, min_part, rules)
+        lines = np.ascontiguousarray(upright_lines.T) if vertical else lying_lines
+        found = _best_lying(lying, lines, vertical, min_part, rules)
         if found is not None and (best is None or found.strength > best.strength):
             best = found
     return best
 
 
-def _best_lying(free: Mask, vertical: bool, min_part: int, rules: CutRules) -> Cut | None:
+def _best_lying(free: Mask, lines: Mask, vertical: bool, min_part: int, rules: CutRules) -> Cut | None:
     height, width = free.shape
     blocks = min(_BLOCKS, width)
     pieces = cv2.resize(free, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -132,6 +133,7 @@ def _best_lying(free: Mask, vertical: bool, min_part: int, rules: CutRules) -> C
     step = max(3, width // 150)
     shears = np.arange(-(reach // step) * step, reach + 1, step)
     sheared = _Sheared(pieces, shears)
+    walls_at = _Sheared(cv2.resize(lines, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255, shears)
     thick = cv2.erode(sheared.profiles, np.ones((1, 3), np.uint8))
     thick[:, :min_part] = 0
     thick[:, height - min_part :] = 0
@@ -141,7 +143,7 @@ def _best_lying(free: Mask, vertical: bool, min_part: int, rules: CutRules) -> C
         shear = int(shears[index])
         for first, last in _runs(thick[index] >= rules.min_cover):
             cover = float(thick[index, first:last].max())
-            walls = sheared.walls(index, first, last)
+            walls = sheared.walls(index, first, last, walls_at)
             rank = cover + walls / 2 - 0.5 * abs(shear) / width
             if walls >= rules.min_walls and rank > best_rank:
                 best_rank = rank
@@ -169,8 +171,8 @@ class _Sheared:
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, self.height, axis=1)
         self.profiles = np.stack([windows[self.columns, self.reach + row].mean(axis=0) for row in self.shifts])
 
-    def walls(self, index: int, first: int, last: int) -> float:
-        """Share of the corridor's free pieces with a wall before it, plus the share with one behind it."""
+    def walls(self, index: int, first: int, last: int, lines: _Sheared) -> float:
+        """Share of the corridor's free pieces with a straight edge before it, plus the share with one behind it."""
         start = self.reach + self.shifts[index]
         middle = self.padded[self.columns, start + (first + last) // 2]
         free = middle > 0.6
@@ -178,7 +180,7 @@ class _Sheared:
             return 0.0
         columns, start = self.columns[free][None, :], start[free][None, :]
         total = 0.0
-        for rows in (first - 1 - _WALL, last + _WALL):
+        for rows in (first + 1 - _WALL, last - 2 + _WALL):
             at = np.clip(start + rows[:, None], 0, self.padded.shape[1] - 1)
-            total += float((self.padded[columns, at] < 0.4).mean(axis=1).max())
+            total += float(lines.padded[columns, at].mean(axis=1).max())
         return total

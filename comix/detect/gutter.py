@@ -66,13 +66,14 @@ class GutterDetector:
         min_area: float = 0.008,
         min_side: float = 0.05,
         min_cover: float = 0.75,
-        min_walls: float = 1.5,
+        min_walls: float = 1.0,
         max_slant: float = 0.2,
         min_support: float = 0.6,
         min_line: float = 0.85,
         line_step: int = 25,
         line_length: int = 25,
         nest_cover: float = 0.5,
+        line_part: float = 0.12,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
@@ -84,6 +85,7 @@ class GutterDetector:
         self.line_step = line_step
         self.line_length = line_length
         self.nest_cover = nest_cover
+        self.line_part = line_part
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
@@ -153,10 +155,12 @@ class GutterDetector:
         near_here = near[top - y : bottom - y, left - x : right - x]
         free = near_here | ~region.shape
         min_part = round(1.2 * self.min_side * page.unit)
-        cut = best_cut(free, min_part, self.rules)
+        window = (slice(top, bottom), slice(left, right))
+        lying, upright = page.lying[window], page.upright[window]
+        cut = best_cut(free, lying, upright, min_part, self.rules)
         if cut is None:
-            window = (slice(top, bottom), slice(left, right))
-            cut = best_line(page.lying[window], page.upright[window], region.shape, min_part, self.min_line)
+            wide_part = round(self.line_part * page.unit)
+            cut = best_line(lying, upright, region.shape, wide_part, self.min_line)
         if cut is None:
             return [region]
         halves = self._halves(region, near_here, cut)

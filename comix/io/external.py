@@ -44,9 +44,7 @@ def rewrite_as_tar(path: Path, take: Callable[[IO[bytes]], None], *, timeout_s: 
         raise ItemError("archive_unsupported", "bsdtar not found")
     command = [program, "-cf", "-", "--format=pax", f"@{path.absolute()}"]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment()
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=_environment())
         timed_out = threading.Event()
         watchdog = threading.Timer(timeout_s, _kill, (process, timed_out))
         watchdog.daemon = True
@@ -61,12 +59,10 @@ def rewrite_as_tar(path: Path, take: Callable[[IO[bytes]], None], *, timeout_s: 
             raise ItemError("timeout", f"bsdtar took more than {timeout_s:.0f} s on {path.name}")
         errors.seek(0)
         text = errors.read(4000).decode("utf-8", "replace").strip()
-    return "" if code == 0 else text or f"bsdtar ended with code {code}"
+    return "" if code == 0 else text.replace("(null)", "unpacking failed") or f"bsdtar ended with code {code}"
 
 
-def unpack_with_extractors(
-    path: Path, store: ContentStore, scratch: Path | None, *, timeout_s: float = TIMEOUT_S
-) -> str:
+def unpack_with_extractors(path: Path, store: ContentStore, scratch: Path | None, *, timeout_s: float = TIMEOUT_S) -> str:
     """Fill the store through the first of unar, unrar, 7z that is installed; gives its name, "" when none is.
 
     Raises:

@@ -18,9 +18,7 @@ IMAGE_SUFFIXES: Final = frozenset((
     "heic", "heif", "jxl", "jp2", "j2k", "jpx", "ppm", "pgm", "pbm", "tga",
 ))
 # fmt: on
-CONTAINER_SUFFIXES: Final = frozenset(
-    ("cbz", "zip", "cbr", "rar", "cb7", "7z", "cbt", "tar", "cba", "ace", "pdf", "epub")
-)
+CONTAINER_SUFFIXES: Final = frozenset(("cbz", "zip", "cbr", "rar", "cb7", "7z", "cbt", "tar", "cba", "ace", "pdf", "epub"))
 METADATA_NAMES: Final = {
     "comicinfo.xml": "ComicInfo.xml",
     "metroninfo.xml": "MetronInfo.xml",
@@ -87,9 +85,7 @@ class Container(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
 class MemberList:
@@ -143,9 +139,7 @@ class MemberList:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _own(self, member: Member) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final
 
@@ -15,6 +15,8 @@ from comix.core.errors import ItemError
 
 _RAR4: Final = b"Rar!\x1a\x07\x00"
 _RAR5: Final = b"Rar!\x1a\x07\x01\x00"
+_RAR4_END: Final = bytes.fromhex("c43d7b00400700")
+_RAR5_END: Final = bytes.fromhex("1d77565103050400")
 _MAX_HEADER: Final = 2 << 20
 
 
@@ -30,6 +32,8 @@ class RarEntry:
         encrypted: has a password.
         copy_of: name of the file it repeats, "" when it has content of its own.
         old: compressed by RAR 2 or older, which hardly any program still reads.
+        solid: can only be unpacked after the files before it.
+        start: where its header begins; ``prefix``: where the header of the archive ends.
     """
 
     name: str
@@ -41,6 +45,9 @@ class RarEntry:
     encrypted: bool
     copy_of: str = ""
     old: bool = False
+    solid: bool = False
+    start: int = 0
+    prefix: int = 0
 
 
 def list_rar(path: Path) -> list[RarEntry]:
@@ -63,7 +70,18 @@ def list_rar(path: Path) -> list[RarEntry]:
     raise ItemError("archive_damaged", "RAR: signature missing")
 
 
+def single_file_rar(path: Path, entry: RarEntry) -> bytes:
+    """An archive that holds this one file only, cut out of its own: a broken neighbour cannot stop its unpacking."""
+    with path.open("rb") as opened:
+        prefix = opened.read(entry.prefix)
+        opened.seek(entry.start)
+        body = opened.read(entry.offset + entry.packed - entry.start)
+    return prefix + body + (_RAR5_END if prefix.startswith(_RAR5) else _RAR4_END)
+
+
 def _rar4(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
+    prefix = opened.tell()
+    solid = False
     while True:
         start = opened.tell()
         base = opened.read(7)
@@ -77,13 +95,14 @@ def _rar4(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
         head = base + opened.read(size - 7)
         if kind == 0x73:
             _refuse(volume=bool(flags & 0x01), encrypted=bool(flags & 0x80))
+            prefix, solid = start + size, bool(flags & 0x08)
         added = struct.unpack_from("<I", head, 7)[0] if flags & 0x8000 or kind in (0x74, 0x7A) else 0
         if kind == 0x74:
             high = struct.unpack_from("<I", head, 32)[0] if flags & 0x100 else 0
             added += high << 32
             entry = _rar4_file(head, flags, added, start + size)
             if entry is not None:
-                yield entry
+                yield replace(entry, start=start, prefix=prefix, solid=solid or entry.solid)
         elif kind == 0x7B:
             return
         opened.seek(start + size + added)
@@ -100,7 +119,7 @@ def _rar4_file(head: bytes, flags: int, packed: int, offset: int) -> RarEntry | 
     if flags & 0xE0 == 0xE0 or (host == 3 and attributes & 0xF000 == 0xA000):
         return None  # a directory, or a symbolic link
     name = _rar4_name(head[at : at + name_size], bool(flags & 0x200)).replace("\\", "/")
-    return RarEntry(name, size, packed, offset, crc, method == 0x30, bool(flags & 0x04), old=head[24] < 29)
+    return RarEntry(name, size, packed, offset, crc, method == 0x30, bool(flags & 0x04), "", head[24] < 29, bool(flags & 0x10))
 
 
 def _rar4_name(raw: bytes, is_unicode: bool) -> str:
@@ -140,6 +159,7 @@ def _unpack_name(plain: bytes, packed: bytes) -> str:
 
 
 def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
+    prefix = opened.tell()
     while True:
         start = opened.tell()
         lead = opened.read(16)
@@ -157,6 +177,7 @@ def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
         offset = start + at + size
         if kind == 1:
             _refuse(volume=bool(_vint(head, pos)[0] & 1))
+            prefix = offset + packed
         elif kind == 4:
             _refuse(encrypted=True)
         elif kind == 5:
@@ -164,7 +185,7 @@ def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
         elif kind == 2:
             entry = _rar5_file(head, pos, len(head) - extra, packed, offset)
             if entry is not None:
-                yield entry
+                yield replace(entry, start=start, prefix=prefix)
         opened.seek(offset + packed)
 
 
@@ -183,7 +204,7 @@ def _rar5_file(head: bytes, pos: int, end: int, packed: int, offset: int) -> Rar
     encrypted, redirect, copy_of = _rar5_extra(head, end)
     if flags & 1 or redirect in (1, 2, 3):
         return None
-    return RarEntry(name, size, packed, offset, crc, method >> 7 & 7 == 0, encrypted, copy_of)
+    return RarEntry(name, size, packed, offset, crc, method >> 7 & 7 == 0, encrypted, copy_of, False, bool(method & 0x40))
 
 
 def _rar5_extra(head: bytes, pos: int) -> tuple[bool, int, str]:

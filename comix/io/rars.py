@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import zlib
 from pathlib import Path
 
 from comix.core.errors import ItemError
 from comix.io.external import find_bsdtar, unpack_with_bsdtar, unpack_with_extractors
 from comix.io.members import Member, MemberList, check_limits, check_member, unpack_budget
-from comix.io.rarheaders import RarEntry, list_rar
+from comix.io.rarheaders import RarEntry, list_rar, single_file_rar
 from comix.io.store import ContentStore
 
 _INSTALL = (
@@ -87,6 +88,7 @@ class RarContainer(MemberList):
         try:
             if find_bsdtar():
                 self._problem = unpack_with_bsdtar(self._path, store)
+                self._unpack_singly(store)
             if not self._complete(store):
                 used = unpack_with_extractors(self._path, store, self._scratch)
                 if used and not self._complete(store):
@@ -98,9 +100,24 @@ class RarContainer(MemberList):
             raise
         return store
 
+    def _unpack_singly(self, store: ContentStore) -> None:
+        """Try what is still missing file by file: bsdtar gives up the rest of an archive at the first broken one."""
+        missing = [entry for entry in self._needed(store) if not entry.solid]
+        if not missing or not self._problem:
+            return
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="comix-rar-") as folder:
+            alone = Path(folder) / "one.rar"
+            for entry in missing:
+                alone.write_bytes(single_file_rar(self._path, entry))
+                unpack_with_bsdtar(alone, store)
+
     def _complete(self, store: ContentStore) -> bool:
-        return all(
-            store.has(entry.size, entry.crc, entry.name)
+        return not self._needed(store)
+
+    def _needed(self, store: ContentStore) -> list[RarEntry]:
+        """Files that only a program can unpack and that are not in the store yet."""
+        return [
+            entry
             for entry in self._entries
-            if not (entry.stored or entry.encrypted or entry.copy_of)
-        )
+            if not (entry.stored or entry.encrypted or entry.copy_of or store.has(entry.size, entry.crc, entry.name))
+        ]

@@ -41,9 +41,7 @@ class SevenZipContainer(MemberList):
         self._store: ContentStore | None = None
         self._problem = ""
         self._entries = _list(path)
-        self._members = [
-            Member(entry.name.replace("\\", "/"), index, entry.size) for index, entry in enumerate(self._entries)
-        ]
+        self._members = [Member(entry.name.replace("\\", "/"), index, entry.size) for index, entry in enumerate(self._entries)]
         check_limits(self._members, path.stat().st_size)
 
     def read(self, member: Member) -> bytes:

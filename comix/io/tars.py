@@ -75,8 +75,7 @@ class TarContainer(MemberList):
             raise ItemError("archive_damaged", f"TAR: {error}") from error
         names = decode_names([entry.name.encode("utf-8", "surrogateescape") for entry in self._entries], "latin-1")
         self._members = [
-            Member(name, index, entry.size)
-            for index, (name, entry) in enumerate(zip(names, self._entries, strict=True))
+            Member(name, index, entry.size) for index, (name, entry) in enumerate(zip(names, self._entries, strict=True))
         ]
         check_limits(self._members, self._size)
 

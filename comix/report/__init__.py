@@ -1,1 +1,1 @@
-"""HTML reports and drawn pages."""
+"""The HTML report: one offline file that shows what a workspace holds, how it came about and what went wrong."""

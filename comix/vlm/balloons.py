@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from comix.core.geometry import Box, bounding_box
 from comix.vlm.kinds import Kind, kind_of, setting_of, style_of
+from comix.vlm.lettering import in_line_order, joined, words_between_spaces
 from comix.vlm.lines import TextLine
 from comix.vlm.paper import Ground, grounds_of
 
@@ -36,9 +35,13 @@ class Balloon:
 
 
 def balloons_of(image: NDArray[np.uint8], lines: Sequence[TextLine]) -> list[Balloon]:
-    """The balloons that the lines of a ``(h, w, 3)`` BGR page make up, in no particular order; every line is in one."""
+    """The balloons that the lines of a ``(h, w, 3)`` BGR page make up, in no particular order.
+
+    Every line is in one, but for punctuation by itself that stands in no small patch of ground: marks in the drawing.
+    """
     grounds = grounds_of(image, lines)
     style = style_of(lines, grounds)
+    known = words_between_spaces(lines)
     found = []
     for group in groups_of(lines, grounds, Box(0, 0, image.shape[1], image.shape[0])):
         members = [lines[index] for index in group]
@@ -46,10 +49,18 @@ def balloons_of(image: NDArray[np.uint8], lines: Sequence[TextLine]) -> list[Bal
         weights = [len(line.text) for line in members]
         confidence = float(np.average([line.confidence for line in members], weights=weights))
         ground = [grounds[index] for index in group]
+        if not _worth(members, ground, image.shape[0] * image.shape[1]):
+            continue
         kind = kind_of(setting_of(members, ground, box, style))
-        text = joined(in_line_order(members))
+        text = joined(in_line_order(members), known)
         found.append(Balloon(text, box, kind, round(confidence, 3), outline_of(ground, box)))
     return found
+
+
+def _worth(lines: Sequence[TextLine], grounds: Sequence[Ground], page_area: float) -> bool:
+    if any(character.isalnum() for line in lines for character in line.text):
+        return True
+    return any(ground.label and ground.box.area < 0.05 * page_area for ground in grounds)
 
 
 def outline_of(grounds: Sequence[Ground], box: Box, room: float = 6.0) -> Box | None:
@@ -160,50 +171,3 @@ def belong_together(
     if enclosed:
         return gap.across < (0.45 if first.vertical else 0.9)
     return gap.across < min(0.7, leading + 0.2)
-
-
-def in_line_order(lines: Sequence[TextLine]) -> list[TextLine]:
-    """The lines of one balloon as read: rows from the top, pieces of a row from the left; columns from the right."""
-    if sum(line.vertical for line in lines) * 2 > len(lines):
-        return sorted(lines, key=lambda line: (-line.box.cx, line.box.y))
-    rows: list[list[TextLine]] = []
-    for line in sorted(lines, key=lambda item: item.box.cy):
-        if rows and all(_beside(line, other) for other in rows[-1]):
-            rows[-1].append(line)
-        else:
-            rows.append([line])
-    return [line for row in rows for line in sorted(row, key=lambda item: item.box.x)]
-
-
-def _beside(line: TextLine, other: TextLine) -> bool:
-    apart = abs(line.box.cy - other.box.cy) > 0.5 * min(line.size, other.size)
-    return not apart and line.box.overlap_x(other.box) < 0.3 * min(line.box.w, other.box.w)
-
-
-def joined(lines: Sequence[TextLine]) -> str:
-    """The text of ordered lines: joined by spaces, but not within Japanese or Chinese, and line-end hyphens undone."""
-    text = ""
-    for line in lines:
-        text = join_two(text, line.text)
-    return text
-
-
-def join_two(text: str, more: str) -> str:
-    """Two lines as one text.
-
-    >>> join_two("DON'T RECOG-", "NIZE GENIUS")
-    "DON'T RECOGNIZE GENIUS"
-    >>> join_two("THE ZOO --", "AND"), join_two("そんな", "借金なんて")
-    ('THE ZOO -- AND', 'そんな借金なんて')
-    """
-    if not text or not more:
-        return text or more
-    if _is_wide(text[-1]) and _is_wide(more[0]):
-        return text + more
-    if re.search(r"[^\W\d_]{2}-$", text) and re.match(r"[^\W\d_]{2}", more):
-        return text[:-1] + more
-    return f"{text} {more}"
-
-
-def _is_wide(character: str) -> bool:
-    return unicodedata.east_asian_width(character) in ("W", "F")

@@ -13,6 +13,7 @@ from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, Unas
 from comix.vlm.attach import panel_of, reading_order
 from comix.vlm.balloons import Balloon, balloons_of
 from comix.vlm.kinds import Kind
+from comix.vlm.lettering import is_wide
 from comix.vlm.lines import LineEngine, TextLine
 
 
@@ -38,13 +39,32 @@ class OcrReader:
 
     def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
         """Text of a ``(h, w, 3)`` uint8 BGR page, each balloon in its panel; a page without text gives empty panels."""
-        lines = [line for line in self._engine.lines(image) if is_text(line, self._min_confidence)]
+        lines = kept_lines(self._engine.lines(image), self._min_confidence)
         return analysis_of(balloons_of(image, lines), panels, page, image.shape[1], image.shape[0])
 
 
-def is_text(line: TextLine, min_confidence: float) -> bool:
-    """Whether a recognised line is worth keeping: sure enough, and more than stray marks."""
-    return line.confidence >= min_confidence and any(character.isalnum() for character in line.text)
+def kept_lines(lines: Sequence[TextLine], min_confidence: float) -> list[TextLine]:
+    """The lines that are text: read surely enough, and no stray marks taken for letters of another script.
+
+    One or two characters are easily a scrap of drawing: alone they must be surer, and of the page's main script.
+    Lines of punctuation stay when sure; they may be a balloon's "...?!".
+    """
+    n_wide = sum(is_wide(character) for line in lines for character in line.text)
+    n_latin = sum(character.isalpha() and not is_wide(character) for line in lines for character in line.text)
+    return [line for line in lines if is_text(line, min_confidence, n_wide, n_latin)]
+
+
+def is_text(line: TextLine, min_confidence: float, n_wide: int, n_latin: int) -> bool:
+    """Whether one line is worth keeping on a page with so many wide (Japanese, Chinese) and so many other letters."""
+    letters = [character for character in line.text if character.isalnum()]
+    if not letters:
+        return line.confidence >= max(0.85, min_confidence) and bool(set(line.text) & set("!?！？.…‥・"))
+    if line.confidence < min_confidence:
+        return False
+    if len(letters) > 2:
+        return True
+    foreign = n_wide * 4 < n_latin if is_wide(letters[0]) else n_latin * 4 < n_wide
+    return not foreign and line.confidence >= max(min_confidence, 0.9 if len(letters) == 1 else 0.7)
 
 
 def analysis_of(

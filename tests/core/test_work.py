@@ -109,6 +109,6 @@ def build_slow() -> Any:
     return slow
 
 
-def test_retry_wants_known_words() -> None:
-    with pytest.raises(UsageError, match="retry=failed"):
-        run_stage("t", "things", [], build_slow, None, RunOptions(0, retry="all"))  # type: ignore[arg-type]
+def test_retry_wants_known_words(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j.sqlite") as journal, pytest.raises(UsageError, match="retry=failed"):
+        run_stage("t", "things", [], build_slow, journal, RunOptions(0, retry="all"))

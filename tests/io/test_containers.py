@@ -24,7 +24,7 @@ from comix.io.charsets import decode_names
 from comix.io.container import is_image_name, junk_reason, open_container, sniff
 from comix.io.images import decode_bgr
 from comix.io.members import Member
-from comix.io.rarheaders import list_rar
+from comix.io.rarheaders import list_rar, single_file_rar
 from comix.io.store import ContentStore
 
 needs_bsdtar = pytest.mark.skipif(not external.find_bsdtar(), reason="bsdtar is not installed")
@@ -416,6 +416,16 @@ def test_stored_rar_needs_no_program(tmp_path, monkeypatch):
     assert reason_of(path) == "member_damaged"
     path.write_bytes(whole[: len(whole) // 2])
     assert reason_of(path) == "archive_damaged"
+
+
+def test_one_file_cut_out_of_a_rar_is_an_archive_of_its_own(tmp_path):
+    one, two = rar4_of(tmp_path / "1.rar", "1.png", drawn(1)), rar4_of(tmp_path / "2.rar", "x/2.png", drawn(2))
+    both = tmp_path / "both.cbr"
+    both.write_bytes(one.read_bytes()[:-7] + two.read_bytes()[20:])
+    _, second = list_rar(both)
+    (tmp_path / "cut.rar").write_bytes(single_file_rar(both, second))
+    with open_container(tmp_path / "cut.rar") as comic:
+        assert [(member.name, comic.read(member)) for member in comic.members()] == [("x/2.png", drawn(2))]
 
 
 def test_rar_encrypted_volume_and_without_programs(tmp_path, monkeypatch):
