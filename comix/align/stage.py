@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from comix.align.page import Aligner, AlignJob
 from comix.align.quality import SUBSETS
@@ -19,6 +17,9 @@ from comix.io.analysis import analysis_path
 from comix.io.coco import read_predictions
 from comix.io.dataspec import dataspec_path, write_list
 from comix.io.tables import read_pages, write_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALIGN_VERSION = "1"
 """Part of every fingerprint."""
@@ -83,6 +84,8 @@ def _derive_table(
     workspace: Workspace, page_ids: list[str], rows: dict[str, dict[str, Any]], reader: str, min_score: int
 ) -> pd.DataFrame:
     """Write ``alignment.parquet``, the subset lists and the DataSpec lists from the journal."""
+    import pandas as pd
+
     records: list[dict[str, Any]] = []
     members: dict[str, list[str]] = {name: [] for name in SUBSETS}
     for page_id in page_ids:

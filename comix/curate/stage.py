@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from comix.core.files import digest
 from comix.core.journal import Journal
@@ -16,6 +14,9 @@ from comix.core.workspace import Workspace
 from comix.curate.pages import exact_groups, guess_page_type
 from comix.io.coco import PageDetections, read_predictions
 from comix.io.tables import read_pages, read_parquet, write_parquet
+
+if TYPE_CHECKING:
+    pass
 
 CURATE_VERSION = "1"
 """Part of every fingerprint."""
@@ -70,6 +71,8 @@ def run_curate(workspace: Workspace, detector: str, options: RunOptions) -> Summ
     Returns:
         Counts over pages.
     """
+    import pandas as pd
+
     pages = read_pages(workspace.require_pages())
     found = read_predictions(workspace.require_predictions(detector))
     groups = {page_id: tuple(ids) for ids in exact_groups(pages).values() for page_id in ids}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from comix.core.files import write_if_changed
 from comix.core.workspace import Workspace
 from comix.io.dataspec import write_list
 from comix.io.tables import read_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TAKES_PART = ("interior", "splash")
 

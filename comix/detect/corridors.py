@@ -1,4 +1,4 @@
-"""Straight corridors of background through a region, bridged here and there: where a region is cut in two."""
+"""Where a region is cut in two: straight corridors of background, bridged here and there, and straight frame lines."""
 
 from __future__ import annotations
 
@@ -10,50 +10,33 @@ from numpy.typing import NDArray
 
 from comix.detect.background import Mask
 
+Floats = NDArray[np.float32]
+Ints = NDArray[np.intp]
+
 _BLOCKS = 40
 """A line across a region is sampled in this many pieces."""
 _WALL = np.arange(5)
 """Rows next to a corridor, counted from it, in which its wall may stand."""
+_LEAST_COVER = 0.5
+"""Corridors with less background are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A corridor across a region.
+    """A straight cut across a region.
 
     Attributes:
-        vertical: whether the corridor runs from top to bottom.
+        vertical: whether it runs from top to bottom.
         first: pixel where it starts at its middle, measured across it; ``last``: where it ends (exclusive).
-        shear: how far it rises over the region's whole extent along it, in pixels.
-        cover: share of its length that is background, 0 to 1.
-        walls: share of its background with something right beside it, both sides added, 0 to 2.
+        shear: how far it falls over the region's whole extent along it, in pixels.
+        evidence: ``(n_features,)``, see `_evidence`.
     """
 
     vertical: bool
     first: int
     last: int
     shear: int
-    cover: float
-    walls: float
-
-    @property
-    def strength(self) -> float:
-        """How much it looks like a gutter."""
-        return self.cover + self.walls / 2
-
-
-@dataclass(frozen=True, slots=True)
-class CutRules:
-    """What a corridor must have.
-
-    Attributes:
-        min_cover: least share of its length that is background.
-        min_walls: least ``Cut.walls``.
-        max_slant: steepest corridor, as rise over run.
-    """
-
-    min_cover: float
-    min_walls: float
-    max_slant: float
+    evidence: Floats
 
 
 def line_masks(image: NDArray[np.uint8], least_step: int, length: int) -> tuple[Mask, Mask]:
@@ -74,94 +57,97 @@ def line_masks(image: NDArray[np.uint8], least_step: int, length: int) -> tuple[
     return np.asarray(masks[0], np.uint8), np.asarray(masks[1], np.uint8)
 
 
-def best_line(lying: Mask, upright: Mask, shape: Mask, min_part: int, min_cover: float) -> Cut | None:
-    """The straightest line across a region, None when none runs along ``min_cover`` of it.
-
-    Args:
-        lying: ``(h, w)`` lying edges of the region's bounding box; ``upright``: the upright ones.
-        shape: the region inside the box.
-        min_part: least extent in pixels of what is left on either side.
-        min_cover: least share of the region's extent.
-    """
-    best: Cut | None = None
-    for vertical, edges in ((False, lying), (True, upright)):
-        mask, inside = (edges.T, shape.T) if vertical else (edges, shape)
-        height, width = mask.shape
-        if height < 2 * min_part + 3 or width < 4:
-            continue
-        hit = np.ascontiguousarray(mask & inside)
-        wide = cv2.reduce(np.ascontiguousarray(inside), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F)[:, 0]
-        blocks = min(_BLOCKS, width)
-        pieces = cv2.resize(hit, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        reach = min(width // 30, height // 4)
-        shears = np.arange(-(reach // 2) * 2, reach + 1, 2)
-        profiles = _Sheared(pieces, shears).profiles * (255 * width / np.maximum(wide, 0.3 * 255 * width))
-        profiles[:, :min_part] = 0
-        profiles[:, height - min_part :] = 0
-        index, row = np.unravel_index(int(profiles.argmax()), profiles.shape)
-        cover = float(profiles[index, row])
-        if cover >= min_cover and (best is None or cover > best.cover):
-            best = Cut(vertical, int(row), int(row) + 1, int(shears[index]), cover, 0.0)
-    return best
-
-
-def best_cut(free: Mask, lying_lines: Mask, upright_lines: Mask, min_part: int, rules: CutRules) -> Cut | None:
-    """The strongest corridor through a region, None when nothing looks like a gutter.
+def candidate_cuts(free: Mask, lines: tuple[Mask, Mask], min_part: int, max_slant: float, unit: int) -> list[Cut]:
+    """Corridors and lines across a region, good and bad.
 
     Args:
         free: ``(h, w)`` mask of the region's bounding box: background, or not part of the region.
+        lines: lying and upright straight edges in the same box.
         min_part: least extent in pixels of what is left on either side.
-        rules: what counts as a corridor.
+        max_slant: steepest cut, as rise over run.
+        unit: shorter side of the page in pixels.
     """
-    best: Cut | None = None
+    cuts = []
     for vertical in (False, True):
-        lying = np.ascontiguousarray(free.T) if vertical else free
-        if lying.shape[0] < 2 * min_part + 3 or lying.shape[1] < 4:
-            continue
-        lines = np.ascontiguousarray(upright_lines.T) if vertical else lying_lines
-        found = _best_lying(lying, lines, vertical, min_part, rules)
-        if found is not None and (best is None or found.strength > best.strength):
-            best = found
-    return best
+        flat = np.ascontiguousarray(free.T) if vertical else free
+        edge = np.ascontiguousarray(lines[1].T) if vertical else lines[0]
+        if flat.shape[0] >= 2 * min_part + 3 and flat.shape[1] >= 4:
+            cuts += _lying_cuts(flat, edge, vertical, min_part, max_slant, unit)
+    return cuts
 
 
-def _best_lying(free: Mask, lines: Mask, vertical: bool, min_part: int, rules: CutRules) -> Cut | None:
+def _lying_cuts(free: Mask, edge: Mask, vertical: bool, min_part: int, max_slant: float, unit: int) -> list[Cut]:
     height, width = free.shape
-    blocks = min(_BLOCKS, width)
-    pieces = cv2.resize(free, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    reach = min(int(rules.max_slant * width), height // 3)
+    reach = min(int(max_slant * width), height // 3)
     step = max(3, width // 150)
     shears = np.arange(-(reach // step) * step, reach + 1, step)
-    sheared = _Sheared(pieces, shears)
-    walls_at = _Sheared(cv2.resize(lines, (blocks, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255, shears)
-    thick = cv2.erode(sheared.profiles, np.ones((1, 3), np.uint8))
+    ground, line = _Sheared(free, shears), _Sheared(edge, shears)
+    index, first, last, cover = _corridors(ground.profiles, min_part)
+    best = line.profiles[:, min_part : height - min_part].argmax(axis=1) + min_part
+    n_corridors = len(index)
+    index = np.concatenate([index, np.arange(len(shears))])
+    first, last = np.concatenate([first, best]), np.concatenate([last, best + 1])
+    cover = np.concatenate([cover, ground.profiles[np.arange(len(shears)), best]])
+    evidence = _evidence(ground, line, index, first, last, cover)
+    extra = np.stack(
+        [
+            np.arange(len(index)) >= n_corridors,
+            np.minimum(last - first, 0.05 * unit) / (0.05 * unit),
+            np.abs(shears[index]) / width,
+            np.minimum(np.minimum(first, height - last) / unit, 0.3),
+            np.full(len(index), min(1.0, width / unit)),
+        ],
+        axis=1,
+    )
+    evidence = np.concatenate([evidence, extra.astype(np.float32)], axis=1)
+    return [
+        Cut(vertical, int(first[row]), int(last[row]), int(shears[index[row]]), evidence[row])
+        for row in range(len(index))
+    ]
+
+
+def _corridors(profiles: Floats, min_part: int) -> tuple[Ints, Ints, Ints, Floats]:
+    """Stretches of rows with much background: index of the shear, first row, last row (exclusive), largest cover."""
+    thick = cv2.erode(profiles, np.ones((1, 3), np.uint8))
     thick[:, :min_part] = 0
-    thick[:, height - min_part :] = 0
-    best: Cut | None = None
-    best_rank = 0.0
-    for index in np.flatnonzero(thick.max(axis=1) >= rules.min_cover).tolist():
-        shear = int(shears[index])
-        for first, last in _runs(thick[index] >= rules.min_cover):
-            cover = float(thick[index, first:last].max())
-            walls = sheared.walls(index, first, last, walls_at)
-            rank = cover + walls / 2 - 0.5 * abs(shear) / width
-            if walls >= rules.min_walls and rank > best_rank:
-                best_rank = rank
-                best = Cut(vertical, first, last, shear, cover, walls)
-    return best
+    thick[:, profiles.shape[1] - min_part :] = 0
+    flags = np.pad(thick >= _LEAST_COVER, ((0, 0), (1, 1))).astype(np.int8)
+    index, first = np.nonzero(np.diff(flags, axis=1) == 1)
+    _, last = np.nonzero(np.diff(flags, axis=1) == -1)
+    if len(index) == 0:
+        return index, first, last, np.zeros(0, np.float32)
+    bounds = np.stack([first, last], axis=1) + index[:, None] * thick.shape[1]
+    cover = np.maximum.reduceat(np.append(thick.ravel(), np.float32(0)), bounds.ravel())[::2]
+    return index, first, last, cover
 
 
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end (exclusive) of each stretch of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def _evidence(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints, cover: Floats) -> Floats:
+    """What speaks for each of ``n`` cuts, ``(n, 5)``: cover, weaker and stronger wall, weaker and stronger line."""
+    free = ground.at(index, (first + last) // 2) > 0.6
+    n_free = np.maximum(free.sum(axis=1), 1)
+    walls, lines = [], []
+    for start, direction in ((first, -1), (last - 1, 1)):
+        wall = np.zeros(len(index), np.float32)
+        edge = np.zeros(len(index), np.float32)
+        for offset in range(-2, 5):
+            row = start + direction * offset
+            if offset > 0:
+                wall = np.maximum(wall, ((ground.at(index, row) < 0.4) & free).sum(axis=1) / n_free)
+            edge = np.maximum(edge, line.at(index, row).mean(axis=1))
+        walls.append(wall)
+        lines.append(edge)
+    return np.stack(
+        [cover, np.minimum(*walls), np.maximum(*walls), np.minimum(*lines), np.maximum(*lines)], axis=1
+    ).astype(np.float32)
 
 
 class _Sheared:
-    """``(h, n)`` pieces of a region looked at along slanted lines."""
+    """A mask of a region looked at along slanted lines, in pieces."""
 
-    def __init__(self, pieces: NDArray[np.float32], shears: NDArray[np.int64]) -> None:
-        self.height, count = pieces.shape
+    def __init__(self, mask: Mask, shears: NDArray[np.int64]) -> None:
+        self.height, width = mask.shape
+        count = min(_BLOCKS, width)
+        pieces = cv2.resize(mask, (count, self.height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         at = (np.arange(count) + 0.5) / count - 0.5
         self.shifts = np.round(at[None, :] * shears[:, None]).astype(np.intp)
         self.reach = int(np.abs(self.shifts).max(initial=0))
@@ -171,16 +157,7 @@ class _Sheared:
         windows = np.lib.stride_tricks.sliding_window_view(self.padded, self.height, axis=1)
         self.profiles = np.stack([windows[self.columns, self.reach + row].mean(axis=0) for row in self.shifts])
 
-    def walls(self, index: int, first: int, last: int, lines: _Sheared) -> float:
-        """Share of the corridor's free pieces with a straight edge before it, plus the share with one behind it."""
-        start = self.reach + self.shifts[index]
-        middle = self.padded[self.columns, start + (first + last) // 2]
-        free = middle > 0.6
-        if not free.any():
-            return 0.0
-        columns, start = self.columns[free][None, :], start[free][None, :]
-        total = 0.0
-        for rows in (first + 1 - _WALL, last - 2 + _WALL):
-            at = np.clip(start + rows[:, None], 0, self.padded.shape[1] - 1)
-            total += float(lines.padded[columns, at].mean(axis=1).max())
-        return total
+    def at(self, index: Ints, row: Ints) -> Floats:
+        """Pieces along ``n`` lines given by shear and row, ``(n, n_pieces)``."""
+        where = np.clip(self.reach + row[:, None] + self.shifts[index], 0, self.padded.shape[1] - 1)
+        return self.padded[self.columns[None, :], where]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Ground, Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import Cut, CutRules, best_cut, best_line, line_masks
+from comix.detect.corridors import Cut, candidate_cuts, line_masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class GutterDetector:
         self.tolerance = tolerance
         self.min_area = min_area
         self.min_side = min_side
-        self.rules = CutRules(min_cover, min_walls, max_slant)
+        self.max_slant = max_slant
         self.min_support = min_support
         self.min_line = min_line
         self.line_step = line_step

@@ -59,6 +59,8 @@ class Extractor:
             numbers = {member.index: number for number, member in enumerate(pages, start=1)}
             rows = []
             for member in container.members():
+                if container.kind == "folder" and junk_reason(member.name) == "nested_container":
+                    continue  # an input of its own
                 if member.index in numbers:
                     rows.append(_page_row(container, member, numbers[member.index], job, meta))
                 else:

@@ -66,6 +66,7 @@ def _walk(folder: Path, library: Path, is_root: bool = False) -> Iterator[Found]
     images = [entry for entry in files if is_image_name(entry.name) and not junk_reason(entry.name)]
     others = [_classify(entry, library) for entry in files if entry not in images]
     if images and not _are_sidecars(images, any(not other.skip for other in others)):
+        others = [other for other in others if not other.skip]  # the rest are members of the image folder
         stamp = tuple(number for entry in images for number in (entry.stat().st_size, entry.stat().st_mtime_ns))
         yield Found(_relative(folder, library), folder, stamp)
     else:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from natsort import natsort_keygen, ns
 
 from comix.core.errors import FileFormatError
 from comix.core.files import write_if_changed
 from comix.core.page import PageRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_pages(path: Path, pages: Iterable[PageRecord]) -> int:
@@ -21,10 +23,16 @@ def write_pages(path: Path, pages: Iterable[PageRecord]) -> int:
     Raises:
         WorkspaceError: the file cannot be written.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
     ordered = sorted(pages, key=lambda page: (key(page.book_id), page.book_id, page.page_num))
-    frame = pd.DataFrame([page.as_row() for page in ordered], columns=PageRecord.columns())
-    write_parquet(path, frame)
+    integers = {"page_num", "width", "height"}
+    schema = pa.schema([(name, pa.int64() if name in integers else pa.string()) for name in PageRecord.columns()])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([page.as_row() for page in ordered], schema=schema), buffer)
+    write_if_changed(path, buffer.getvalue())
     return len(ordered)
 
 
@@ -34,12 +42,17 @@ def read_pages(path: Path) -> list[PageRecord]:
     Raises:
         FileFormatError: not a page table of this version.
     """
-    frame = read_parquet(path)
-    missing = sorted(set(PageRecord.columns()) - set(frame.columns))
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    missing = sorted(set(PageRecord.columns()) - set(table.column_names))
     if missing:
         raise FileFormatError(f"{path}: not a page table, columns missing: {', '.join(missing)}; run comix extract again")
-    rows: Sequence[dict[str, Any]] = frame[PageRecord.columns()].to_dict("records")  # type: ignore[assignment]
-    return [PageRecord(**row) for row in rows]
+    return [PageRecord(**row) for row in table.select(PageRecord.columns()).to_pylist()]
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> bool:
@@ -55,7 +68,13 @@ def read_parquet(path: Path) -> pd.DataFrame:
     Raises:
         FileFormatError: not a Parquet file.
     """
+    import pandas as pd
+
     try:
         return pd.read_parquet(path)
     except (ValueError, OSError) as error:
-        raise FileFormatError(f"{path}: not a readable Parquet file ({error}); remove it and run the stage again") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> FileFormatError:
+    return FileFormatError(f"{path}: not a readable Parquet file ({error}); remove it and run the stage again")

@@ -84,7 +84,7 @@ def test_utterances_on_open_ground_part_at_wider_gaps() -> None:
 def test_light_letters_on_a_dark_box() -> None:
     page = blank()
     cv2.rectangle(page, (90, 90), (330, 150), BLACK, -1)
-    cv2.rectangle(page, (90, 152), (330, 212), BLACK, -1)
+    cv2.rectangle(page, (90, 153), (330, 212), BLACK, -1)
     lines = [
         lettered(page, "NIGHT FELL", 110, 98, WHITE),
         lettered(page, "OVER TOWN", 110, 122, WHITE),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -103,7 +104,7 @@ def test_tiles_cover_a_strip_and_overlap() -> None:
     tiles = tiles_of(800, 6336)
     assert tiles[0].top == 0
     assert tiles[-1].bottom == 6336
-    assert all(after.top < before.bottom for before, after in zip(tiles, tiles[1:], strict=False))
+    assert all(after.top < before.bottom for before, after in pairwise(tiles))
 
 
 def test_building_a_reader_loads_nothing() -> None:

@@ -1,0 +1,212 @@
+"""The pages that are shown in full: image, panels, reading path and text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from comix.core.errors import ComixError, ItemError
+from comix.core.workspace import Workspace
+from comix.io.coco import PageDetections, read_predictions
+from comix.io.dataspec import DataSpec, dataspec_path, read_dataspec
+from comix.io.images import BgrImage, read_bgr
+from comix.report.overlay import Point, arrow_heads, outline, path_data
+from comix.report.thumbnail import crop_uri, data_uri, page_scale
+
+
+@dataclass(frozen=True, slots=True)
+class TextView:
+    """One text; ``box`` is ``(x, y, w, h)`` in page pixels where known."""
+
+    kind: str
+    text: str
+    speaker: str
+    box: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PanelView:
+    """One panel; ``corners`` are SVG polygon points, ``badge`` the centre of its number."""
+
+    number: int
+    corners: str
+    badge: Point
+    centre: Point
+    texts: tuple[TextView, ...] = ()
+    characters: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(slots=True)
+class PageView:
+    """One page as the template shows it.
+
+    Attributes:
+        unit: page pixels per drawing unit, so that badges look alike on all pages.
+        image: data URI, "" when the image cannot be read (then ``note`` says why).
+        missing: why there is no text, "" where there is.
+    """
+
+    page_id: str
+    anchor: str
+    book_id: str
+    page_num: int
+    container: str
+    member: str
+    page_type: str
+    language: str
+    width: int
+    height: int
+    direction: str = ""
+    score: int | None = None
+    coverage: float | None = None
+    margin: float | None = None
+    panels: list[PanelView] = field(default_factory=list)
+    outside: list[TextView] = field(default_factory=list)
+    image: str = ""
+    note: str = ""
+    missing: str = ""
+    crops: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def unit(self) -> float:
+        """Page pixels per drawing unit."""
+        return round(max(self.width / 560, self.height / 800), 3)
+
+    @property
+    def shape(self) -> str:
+        """``wide`` for strips, ``tall`` for scrolls, else ``page``."""
+        return "wide" if self.width > 1.25 * self.height else "tall" if self.height > 2.2 * self.width else "page"
+
+    @property
+    def n_words(self) -> int:
+        """Words on the page, outside panels too."""
+        texts = [text for panel in self.panels for text in panel.texts] + self.outside
+        return sum(len(one.text.split()) for one in texts)
+
+    @property
+    def path(self) -> str:
+        """SVG path from panel to panel."""
+        return path_data([panel.centre for panel in self.panels])
+
+    @property
+    def arrows(self) -> list[str]:
+        """SVG polygons along the path."""
+        return arrow_heads([panel.centre for panel in self.panels], 9 * self.unit)
+
+
+class PageReader:
+    """Makes views of pages; reads predictions only when a page has no DataSpec of this detector and reader."""
+
+    def __init__(self, workspace: Workspace, detector: str, reader: str) -> None:
+        self.workspace, self.detector, self.reader = workspace, detector, reader
+        self._found: Mapping[str, PageDetections] | None = None
+
+    def view(self, row: pd.Series[Any], position: int) -> PageView:
+        """The page of one row of the frame, see `fill_frame`; ``position`` counts from 1."""
+        view = PageView(
+            page_id=str(row["page_id"]), anchor=f"page-{position}", book_id=str(row["book_id"]), page_num=int(row["page_num"]),
+            container=str(row["container"]), member=str(row["member"]), page_type=str(row["page_type"] or "unknown"),
+            language=str(row["language"]), width=int(row["width"]), height=int(row["height"]),
+            direction=str(row["direction"] or row["reading_direction"]),
+        )  # fmt: skip
+        spec = self._spec(view, bool(row["is_aligned"]))
+        if spec is None:
+            self._add_detections(view)
+            view.missing = view.missing or f"no text: align: {row['why_align'] or 'done'}"
+        else:
+            _add_spec(view, spec)
+        self._add_image(view, str(row["image_path"]))
+        return view
+
+    def _spec(self, view: PageView, is_aligned: bool) -> DataSpec | None:
+        if not is_aligned:
+            return None
+        try:
+            spec = read_dataspec(dataspec_path(self.workspace.dataspec_dir, view.page_id))
+        except ComixError as error:
+            view.missing = f"the DataSpec cannot be read: {error}"
+            return None
+        made_by = (spec.provenance.detector, spec.provenance.reader)
+        if made_by != (self.detector, self.reader):
+            view.missing = f"its DataSpec is by {' and '.join(made_by)} now; run comix align again"
+            return None
+        return spec
+
+    def _add_detections(self, view: PageView) -> None:
+        if self._found is None:
+            path = self.workspace.predictions(self.detector)
+            self._found = read_predictions(path) if path.is_file() else {}
+        found = self._found.get(view.page_id)
+        if found is not None:
+            if found.is_ordered:
+                view.direction, view.margin = found.reading_direction, found.margin
+            for number, one in enumerate(found.panels(), start=1):
+                view.panels.append(_panel(view, number, one.box.xywh, one.polygon))
+
+    def _add_image(self, view: PageView, image_path: str) -> None:
+        try:
+            image = read_bgr(self.workspace.root / image_path)
+        except (ItemError, OSError) as error:
+            view.note = f"the page image cannot be shown: {error}"
+            return
+        view.image = data_uri(image, page_scale(image.shape[1], image.shape[0]))
+        view.crops = _crops(view, image)
+
+
+def _add_spec(view: PageView, spec: DataSpec) -> None:
+    quality = spec.quality
+    view.score, view.coverage, view.margin = quality.score, quality.text_coverage, quality.order_margin
+    view.direction = spec.reading_direction
+    for panel in spec.panels:
+        texts = tuple(TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in panel.texts)
+        view.panels.append(
+            _panel(view, panel.order + 1, panel.panel_coords, panel.polygon, texts, tuple(panel.characters), panel.description)
+        )
+    view.outside = [TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in spec.unassigned_text]
+
+
+def _panel(
+    view: PageView, number: int, xywh: Sequence[float], polygon: Sequence[Sequence[float]],
+    texts: tuple[TextView, ...] = (), characters: tuple[str, ...] = (), description: str = "",
+) -> PanelView:  # fmt: skip
+    x, y, w, h = xywh
+    inset = 17 * view.unit
+    left = x + w - inset if view.direction == "rtl" else x + inset
+    badge = (round(min(max(left, inset), view.width - inset), 1), round(min(y + inset, view.height - inset), 1))
+    return PanelView(number, outline(xywh, polygon), badge, (x + w / 2, y + h / 2), texts, characters, description)
+
+
+def _crops(view: PageView, image: BgrImage) -> list[tuple[str, float]]:
+    """The panel that looks best in the banner: with words, well sized, neither strip nor pillar."""
+    best: tuple[float, list[float]] | None = None
+    for panel in view.panels:
+        corners = [tuple(map(float, corner.split(","))) for corner in panel.corners.split()]
+        x, y = min(corner[0] for corner in corners), min(corner[1] for corner in corners)
+        w, h = max(corner[0] for corner in corners) - x, max(corner[1] for corner in corners) - y
+        if h < 160 or not 0.62 <= w / h <= 1.9 or w * h > 0.5 * view.width * view.height:
+            continue
+        worth = w * h / (view.width * view.height) + 0.1 * bool(panel.texts)
+        if best is None or worth > best[0]:
+            best = (worth, [x, y, w, h])
+    if best is None:
+        return []
+    uri = crop_uri(image, best[1])
+    return [(uri, round(best[1][2] / best[1][3], 3))] if uri else []
+
+
+def banner(views: Sequence[PageView], n: int = 12) -> list[tuple[PageView, str, float]]:
+    """Panels for the strip under the title, books taking turns: page, data URI, width over height."""
+    queues: dict[str, list[PageView]] = {}
+    for view in views:
+        if view.crops:
+            queues.setdefault(view.book_id, []).append(view)
+    for queue in queues.values():
+        queue.sort(key=lambda view: -(view.score or 0))
+    chosen: list[tuple[PageView, str, float]] = []
+    for turn in range(max((len(queue) for queue in queues.values()), default=0)):
+        chosen += [(queue[turn], *queue[turn].crops[0]) for queue in queues.values() if turn < len(queue)]
+    return chosen[:n]
