@@ -10,7 +10,7 @@ from comix.align.match import Assignment, assign_readings
 from comix.align.quality import panel_count_ratio, score_counted, score_given, subsets
 from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.page import TEXT_KINDS, Detection, PageRecord
-from comix.core.work import Outcome
+from comix.core.task import Outcome
 from comix.io.analysis import Analysis, PanelReading, TextItem, UnassignedText, read_analysis
 from comix.io.coco import PageDetections
 from comix.io.dataspec import (

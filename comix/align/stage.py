@@ -11,7 +11,8 @@ from comix.align.page import Aligner, AlignJob
 from comix.align.quality import SUBSETS
 from comix.core.files import digest, write_if_changed
 from comix.core.journal import Journal
-from comix.core.work import Item, RunOptions, Summary, run_stage
+from comix.core.task import Item, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.io.analysis import analysis_path
 from comix.io.coco import read_predictions

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.core.work import RunOptions, Summary
+from comix.core.task import RunOptions
+from comix.core.work import Summary
 from comix.core.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 from comix.core.errors import ItemError
-from comix.core.work import Item, Outcome, RunOptions, Worker
+from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
 def run_here(todo: list[Item], build_worker: Callable[[], Worker], stop: threading.Event) -> Iterator[tuple[Item, Outcome]]:

@@ -8,71 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from comix.core.errors import UsageError
-from comix.core.journal import Journal, Row, Status
+from comix.core.journal import Journal, Row
+from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
 from comix.core.reasons import hint_for
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One input of a stage.
-
-    Attributes:
-        key: page id or container path.
-        payload: what the worker receives; picklable.
-        fingerprint: hash of the input's content and every setting that matters; a change means work again.
-        outputs: files that must exist for the input to count as done.
-        group: the book, for the progress line.
-    """
-
-    key: str
-    payload: Any
-    fingerprint: str
-    outputs: tuple[Path, ...] = ()
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a worker says of one input; `ItemError` raised by a worker becomes a failed outcome."""
-
-    status: Status = "done"
-    reason: str = ""
-    detail: str = ""
-    hint: str = ""
-    result: dict[str, Any] = field(default_factory=dict)
-    children: tuple[Row, ...] = ()
-    seconds: float = 0.0
-
-
-Worker = Callable[[Any], Outcome]
-"""Turns one payload into an outcome; built once per worker process."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a stage runs.
-
-    Attributes:
-        workers: worker processes; 0 works in this process (no isolation, for cheap steps).
-        limit: at most this many inputs, in order; None for all.
-        retry: "" to leave failed inputs alone, "failed" to try them again, "failed:REASON" only those.
-        timeout_s: wall-clock limit for one input in a worker process.
-        memory_mb: memory limit of one worker process.
-        resume_hint: the command that goes on, printed on Ctrl-C.
-    """
-
-    workers: int = 1
-    limit: int | None = None
-    retry: str = ""
-    timeout_s: float = 300.0
-    memory_mb: int = 4096
-    resume_hint: str = ""
+from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
 @dataclass(slots=True)
@@ -180,8 +123,6 @@ def _count(summary: Summary, status: str) -> None:
 def _work(
     todo: list[Item], build_worker: Callable[[], Worker], journal: Journal, options: RunOptions, summary: Summary
 ) -> None:
-    from comix.core.pool import run_here, run_in_processes
-
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
     with _interruptible(options.resume_hint) as stop, Progress(summary.stage, len(todo), summary.unit) as progress:

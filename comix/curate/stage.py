@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from comix.core.files import digest
 from comix.core.journal import Journal
 from comix.core.page import PageRecord
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.curate.pages import exact_groups, guess_page_type
 from comix.io.coco import PageDetections, read_predictions

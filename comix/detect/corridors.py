@@ -96,6 +96,9 @@ def _lying_cuts(free: Mask, edge: Mask, vertical: bool, min_part: int, max_slant
             np.abs(shears[index]) / width,
             np.minimum(np.minimum(first, height - last) / unit, 0.3),
             np.full(len(index), min(1.0, width / unit)),
+            _joint(ground, line, index, first, last),
+            _isolation(line, index, first, last),
+            np.full(len(index), min(2.0, height / unit)),
         ],
         axis=1,
     )
@@ -139,6 +142,20 @@ def _evidence(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: 
     return np.stack(
         [cover, np.minimum(*walls), np.maximum(*walls), np.minimum(*lines), np.maximum(*lines)], axis=1
     ).astype(np.float32)
+
+
+def _joint(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints) -> Floats:
+    """Share of each cut's length that is background or has a straight edge within reach."""
+    free = ground.at(index, (first + last) // 2)
+    edge = np.maximum(line.at(index, first - 1), line.at(index, last))
+    return np.asarray(np.maximum(free, edge).mean(axis=1), np.float32)
+
+
+def _isolation(line: _Sheared, index: Ints, first: Ints, last: Ints) -> Floats:
+    """How crowded the neighbourhood of each cut is with other straight edges, 0 to 1."""
+    crowd = [line.at(index, first - away).mean(axis=1) for away in (10, 16, 22)]
+    crowd += [line.at(index, last + away).mean(axis=1) for away in (10, 16, 22)]
+    return np.asarray(np.mean(crowd, axis=0), np.float32)
 
 
 class _Sheared:

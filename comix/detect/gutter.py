@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from comix.core.geometry import Box
 from comix.core.page import Detection
-from comix.detect.background import Ground, Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import Cut, candidate_cuts, line_masks
+from comix.detect.background import Mask, background_colours, connected_to_border, ground_mask, working_copy
+from comix.detect.corridors import Cut, line_masks
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from comix.core.geometry import Box
 from comix.core.journal import Journal
 from comix.core.order import Direction, Method, order_panels
 from comix.core.page import PageRecord
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.detect.stage import boxes_digest, derive_predictions
 from comix.io.coco import PageDetections, read_coco, read_predictions

@@ -12,7 +12,8 @@ from comix.core.geometry import Box
 from comix.core.ids import escape
 from comix.core.journal import Journal
 from comix.core.page import Detection, PageRecord
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.detect.base import Detector
 from comix.io.coco import PageDetections, write_predictions

@@ -10,7 +10,8 @@ from comix.core.errors import ItemError
 from comix.core.files import digest
 from comix.core.journal import Journal, Row
 from comix.core.reasons import hint_for
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.intake.books import assign_books
 from comix.intake.extract import pages_of

@@ -14,7 +14,8 @@ from comix.core.ids import page_id
 from comix.core.journal import Journal, Row
 from comix.core.page import PageRecord
 from comix.core.reasons import hint_for
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.intake.books import Book, assign_books
 from comix.intake.library import Found, find_containers

@@ -12,7 +12,8 @@ from comix.core.files import digest
 from comix.core.geometry import Box
 from comix.core.journal import Journal
 from comix.core.page import PageRecord
-from comix.core.work import Item, Outcome, RunOptions, Summary, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.io.analysis import Analysis, analysis_path, write_analysis
 from comix.io.coco import PageDetections, read_predictions

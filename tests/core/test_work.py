@@ -14,7 +14,8 @@ import pytest
 
 from comix.core.errors import ItemError, UsageError
 from comix.core.journal import Journal
-from comix.core.work import Item, Outcome, RunOptions, run_stage
+from comix.core.task import Item, Outcome, RunOptions
+from comix.core.work import run_stage
 
 
 def troubled(payload: Any) -> Outcome:

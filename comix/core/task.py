@@ -1,0 +1,67 @@
+"""What a stage is made of: inputs, outcomes, workers, and how they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from comix.core.journal import Row, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One input of a stage.
+
+    Attributes:
+        key: page id or container path.
+        payload: what the worker receives; picklable.
+        fingerprint: hash of the input's content and every setting that matters; a change means work again.
+        outputs: files that must exist for the input to count as done.
+        group: the book, for the progress line.
+    """
+
+    key: str
+    payload: Any
+    fingerprint: str
+    outputs: tuple[Path, ...] = ()
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a worker says of one input; `ItemError` raised by a worker becomes a failed outcome."""
+
+    status: Status = "done"
+    reason: str = ""
+    detail: str = ""
+    hint: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    children: tuple[Row, ...] = ()
+    seconds: float = 0.0
+
+
+Worker = Callable[[Any], Outcome]
+"""Turns one payload into an outcome; built once per worker process."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a stage runs.
+
+    Attributes:
+        workers: worker processes; 0 works in this process (no isolation, for cheap steps).
+        limit: at most this many inputs, in order; None for all.
+        retry: "" to leave failed inputs alone, "failed" to try them again, "failed:REASON" only those.
+        timeout_s: wall-clock limit for one input in a worker process.
+        memory_mb: memory limit of one worker process.
+        resume_hint: the command that goes on, printed on Ctrl-C.
+    """
+
+    workers: int = 1
+    limit: int | None = None
+    retry: str = ""
+    timeout_s: float = 300.0
+    memory_mb: int = 4096
+    resume_hint: str = ""
