@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,7 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from comix.launch import launch
 
-    return launch(stage, words[1:])
+    try:
+        return launch(stage, words[1:])
+    except KeyboardInterrupt:
+        print("\nInterrupted. What is finished is kept; the same command goes on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 _RERUN_HELP = """comix rerun RUN_DIR [key=value ...]

@@ -7,10 +7,10 @@ brackets, quotes and ``=`` in the names people really have.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from comix.core.errors import UsageError
 from comix.paths import conf_dir
@@ -111,3 +111,19 @@ def compose(stage: str, overrides: list[str]) -> DictConfig:
     register_schemas()
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3", job_name=stage):
         return hydra.compose(stage, overrides=checked)
+
+
+def as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as the words a user would type.
+
+    >>> as_words({"limit": None, "detector.path": "a b", "save_vis": 3})
+    ['limit=null', 'detector.path=a b', 'save_vis=3']
+    """
+    return [f"{key}={_as_word(key, value)}" for key, value in settings.items()]
+
+
+def _as_word(key: str, value: Any) -> str:
+    if value is None:
+        return "null"
+    is_free_text = isinstance(value, str) and "." in key and key.rpartition(".")[2] not in TEXT_LEAVES
+    return quoted(value) if is_free_text else str(value)

@@ -61,7 +61,7 @@ class DetectConfig(WorkConfig):
 class OrderConfig(WorkConfig):
     """Keys of ``order``."""
 
-    detector: str = "gutter"
+    detections: str = "gutter"
     method: str = "cut"
     direction: str = "auto"
     boxes: str = ""
@@ -73,14 +73,14 @@ class AnalyzeConfig(WorkConfig):
     """Keys of ``analyze``."""
 
     vlm: Any = None
-    detector: str = "gutter"
+    detections: str = "gutter"
 
 
 @dataclass
 class AlignConfig(WorkConfig):
     """Keys of ``align``."""
 
-    detector: str = "gutter"
+    detections: str = "gutter"
     reader: str = "ocr"
     min_det_score: float = 0.0
     min_text_coverage: float = 0.6
@@ -92,17 +92,18 @@ class AlignConfig(WorkConfig):
 class CurateConfig(WorkConfig):
     """Keys of ``curate``."""
 
-    detector: str = "gutter"
+    detections: str = "gutter"
 
 
 @dataclass
 class ReportConfig(StageConfig):
     """Keys of ``report``."""
 
-    detector: str = "gutter"
+    detections: str = "gutter"
     reader: str = "ocr"
     max_pages: int = 60
     title: str = ""
+    credits: bool = False
 
 
 @dataclass
@@ -110,8 +111,8 @@ class PipelineConfig(WorkConfig):
     """Keys of ``pipeline``."""
 
     library: str = REQUIRED
-    detector: str = "gutter"
-    vlm: str = "ocr"
+    detector: Any = None
+    vlm: Any = None
     direction: str = "auto"
     save_vis: int = 12
     title: str = ""

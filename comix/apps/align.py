@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
-    names = ("detector", "reader", "min_det_score", "min_text_coverage", "require_image_exists")
-    summary = run_align(workspace, {name: cfg[name] for name in names}, cfg.min_score, run_options(cfg))
+    names = ("reader", "min_det_score", "min_text_coverage", "require_image_exists")
+    settings = {"detector": cfg.detections, **{name: cfg[name] for name in names}}
+    summary = run_align(workspace, settings, cfg.min_score, run_options(cfg))
     n_training = derive_training(workspace)
     summary.notes.append(f"{n_training} pages in {workspace.lists_dir / 'training.txt'}")
     return finish(summary, workspace)

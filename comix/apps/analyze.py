@@ -32,5 +32,5 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     settings = plain(cfg.vlm)
     reader = instantiate(settings)
-    summary = run_analyze(workspace, partial(build_worker, settings), reader, settings, cfg.detector, run_options(cfg))
+    summary = run_analyze(workspace, partial(build_worker, settings), reader, settings, cfg.detections, run_options(cfg))
     return finish(summary, workspace)

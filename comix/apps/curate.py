@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
-    summary = run_curate(workspace, cfg.detector, run_options(cfg))
+    summary = run_curate(workspace, cfg.detections, run_options(cfg))
     if (workspace.alignment_dir / "alignment.parquet").is_file():
         summary.notes.append(f"{derive_training(workspace)} pages in {workspace.lists_dir / 'training.txt'}")
     return finish(summary, workspace)

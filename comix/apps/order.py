@@ -5,7 +5,7 @@ unless you give one. ``method=cut`` splits the page recursively, ``method=rows``
 
 Examples:
   comix order
-  comix order detector=gutter direction=rtl
+  comix order detections=gutter direction=rtl
   comix order boxes=their_boxes.json output=ordered.json direction=ltr
 """
 
@@ -32,4 +32,4 @@ def main(cfg: DictConfig) -> int:
         say(f"order: {n_panels} panels on {n_pages} pages ordered; {target}")
         return 0
     workspace = workspace_of(cfg)
-    return finish(run_order(workspace, cfg.detector, cfg.method, cfg.direction, run_options(cfg)), workspace)
+    return finish(run_order(workspace, cfg.detections, cfg.method, cfg.direction, run_options(cfg)), workspace)

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import say, workspace_argument, workspace_of
-from comix.compose import compose
+from comix.apps.common import plain, say, workspace_argument, workspace_of
+from comix.build import instantiate
+from comix.compose import as_words, compose
 from comix.core.errors import MissingInputError
 from comix.core.workspace import Workspace
 
@@ -28,20 +29,30 @@ STAGES = ("extract", "detect", "order", "analyze", "align", "curate", "report")
 
 def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
     """What each stage is told, beyond its own defaults."""
+    from hydra.core.hydra_config import HydraConfig
+
+    choices = HydraConfig.get().runtime.choices
     everywhere = {"workspace": cfg.workspace}
     work = {"workers": cfg.workers, "retry": cfg.retry, "memory_mb": cfg.memory_mb, "timeout_s": cfg.timeout_s}
     light = {"retry": cfg.retry}
     limit = {} if cfg.limit is None else {"limit": cfg.limit}
-    reader = {"reader": cfg.vlm, "detector": cfg.detector}
+    boxes = {"detections": instantiate(plain(cfg.detector)).name}
+    text = {"reader": instantiate(plain(cfg.vlm)).name}
     return {
         "extract": {**everywhere, **work, "library": str(library), **limit},
-        "detect": {**everywhere, **work, "detector": cfg.detector, "save_vis": cfg.save_vis},
-        "order": {**everywhere, **light, "detector": cfg.detector, "direction": cfg.direction},
-        "analyze": {**everywhere, **work, "vlm": cfg.vlm, "detector": cfg.detector},
-        "align": {**everywhere, **light, **reader},
-        "curate": {**everywhere, **light, "detector": cfg.detector},
-        "report": {**everywhere, **reader, "title": cfg.title},
+        "detect": {**everywhere, **work, **_group("detector", choices, cfg), "save_vis": cfg.save_vis},
+        "order": {**everywhere, **light, **boxes, "direction": cfg.direction},
+        "analyze": {**everywhere, **work, **_group("vlm", choices, cfg), **boxes},
+        "align": {**everywhere, **light, **boxes, **text},
+        "curate": {**everywhere, **light, **boxes},
+        "report": {**everywhere, **boxes, **text, "title": cfg.title},
     }
+
+
+def _group(name: str, choices: Mapping[str, str], cfg: DictConfig) -> dict[str, Any]:
+    """A chosen group option with its settings, as overrides of another stage."""
+    settings = {f"{name}.{key}": value for key, value in plain(cfg[name]).items() if key != "_target_"}
+    return {name: choices[name], **settings}
 
 
 def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str] = STAGES) -> int:
@@ -51,8 +62,7 @@ def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str] 
     """
     worst = 0
     for stage in stages:
-        overrides = [f"{key}={'null' if value is None else value}" for key, value in settings[stage].items()]
-        code = int(importlib.import_module(f"comix.apps.{stage}").main(compose(stage, overrides)))
+        code = int(importlib.import_module(f"comix.apps.{stage}").main(compose(stage, as_words(settings[stage]))))
         worst = max(worst, code)
         if code > 1:
             break

@@ -112,8 +112,13 @@ class Journal:
                     [self._values(one) for one in (row, *children)],
                 )
             self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise WorkspaceError(
+                    f"{self.path}: cannot be written ({error}); free space, then run the command again"
+                ) from error
             raise
 
     def _values(self, row: Row) -> tuple[Any, ...]:

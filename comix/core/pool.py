@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from comix.core.errors import ItemError
+from comix.core.errors import ItemError, WorkspaceError
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
@@ -100,6 +100,8 @@ def guarded(worker: Worker, payload: Any) -> Outcome:
         outcome = worker(payload)
     except ItemError as error:
         outcome = Outcome("failed", error.reason, error.detail, error.hint)
+    except WorkspaceError as error:
+        outcome = Outcome("failed", "write_failed", str(error))
     except MemoryError as error:
         outcome = Outcome("failed", "out_of_memory", str(error))
     except Exception:  # noqa: BLE001  (one bad page never stops a run; the row shows the whole traceback)

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import Cut, line_masks
+from comix.detect.corridors import Cut, candidate_cuts, line_masks
+
+
+_WEIGHTS = np.array([1.03, -0.22, 2.54, 1.39, 1.45, -0.19, -1.33, -11.19, 20.81, 1.93, 5.83, -4.89, 0.08], np.float32)
+_BIAS = -16.46
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,12 @@ class GutterDetector:
         min_cover: float = 0.75,
         min_walls: float = 1.0,
         max_slant: float = 0.2,
-        min_support: float = 0.6,
+        min_support: float = 0.4,
         min_line: float = 0.85,
         line_step: int = 25,
         line_length: int = 25,
         nest_cover: float = 0.5,
-        line_part: float = 0.12,
+        min_logit: float = 0.0,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
@@ -85,7 +89,7 @@ class GutterDetector:
         self.line_step = line_step
         self.line_length = line_length
         self.nest_cover = nest_cover
-        self.line_part = line_part
+        self.min_logit = min_logit
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
@@ -156,13 +160,15 @@ class GutterDetector:
         free = near_here | ~region.shape
         min_part = round(1.2 * self.min_side * page.unit)
         window = (slice(top, bottom), slice(left, right))
-        lying, upright = page.lying[window], page.upright[window]
-        cut = best_cut(free, lying, upright, min_part, self.rules)
-        if cut is None:
-            wide_part = round(self.line_part * page.unit)
-            cut = best_line(lying, upright, region.shape, wide_part, self.min_line)
-        if cut is None:
+        lines = (page.lying[window], page.upright[window])
+        cuts = candidate_cuts(free, lines, min_part, self.max_slant, page.unit)
+        if not cuts:
             return [region]
+        logits = np.stack([cut.evidence for cut in cuts]) @ _WEIGHTS + _BIAS
+        index = int(logits.argmax())
+        if logits[index] < self.min_logit:
+            return [region]
+        cut = cuts[index]
         halves = self._halves(region, near_here, cut)
         if len(halves) < 2 or min(half.support for half in halves) < self.min_support:
             return [region]

@@ -48,6 +48,8 @@ class PageView:
         unit: page pixels per drawing unit, so that badges look alike on all pages.
         image: data URI, "" when the image cannot be read (then ``note`` says why).
         missing: why there is no text, "" where there is.
+        made: how the text was read and attached, as label and value.
+        crops: data URI and width over height of the panel for the banner.
     """
 
     page_id: str
@@ -69,6 +71,7 @@ class PageView:
     image: str = ""
     note: str = ""
     missing: str = ""
+    made: tuple[tuple[str, str], ...] = ()
     crops: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -161,6 +164,8 @@ def _add_spec(view: PageView, spec: DataSpec) -> None:
     quality = spec.quality
     view.score, view.coverage, view.margin = quality.score, quality.text_coverage, quality.order_margin
     view.direction = spec.reading_direction
+    made = spec.provenance
+    view.made = (("Model", made.reader_model), ("Panels for the reader", made.panel_source), ("Text attached by", made.assignment))
     for panel in spec.panels:
         texts = tuple(TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in panel.texts)
         view.panels.append(

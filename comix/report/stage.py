@@ -102,9 +102,17 @@ def _shown(views: list[PageView], frame: pd.DataFrame) -> dict[str, Any]:
     shelves = [(book, parts, int(sizes[book]), directions[book]) for book, parts in by_book.items()]
     return {
         "shelves": shelves, "n_shown": len(views), "banner": banner(views),
-        "types": sorted({view.page_type for view in views}), "models": [],
+        "types": sorted({view.page_type for view in views}), "settings": _settings(views),
         "scores": sorted({view.score for view in views if view.score is not None}, reverse=True),
     }  # fmt: skip
+
+
+def _settings(views: list[PageView]) -> list[tuple[str, str]]:
+    """How the text of the shown pages was read and attached."""
+    values: dict[str, set[str]] = {}
+    for label, value in (pair for view in views for pair in view.made if pair[1]):
+        values.setdefault(label, set()).add(value)
+    return [(label, ", ".join(sorted(found))) for label, found in values.items()]
 
 
 def _charts(frame: pd.DataFrame, logs: dict[str, StageLog]) -> list[Chart]:
@@ -143,9 +151,12 @@ def _other_variants(workspace: Workspace, logs: dict[str, StageLog], detector: s
 def _missing(workspace: Workspace, logs: dict[str, StageLog], detector: str, reader: str) -> dict[str, str]:
     """Stages without a journal for this detector and reader, with the command that runs them."""
     where = shlex.quote(f"workspace={workspace.root}")
-    options = {"detect": f" detector={detector}", "order": f" detector={detector}", "analyze": f" vlm={reader}"}
-    options |= {"align": f" detector={detector} reader={reader}", "curate": f" detector={detector}"}
-    return {stage: f"comix {stage}{options[stage]} {where}" for stage in STAGES if stage not in logs}
+    boxes = shlex.quote(f"detections={detector}")
+    options = {
+        "detect": shlex.quote(f"detector={detector}"), "order": boxes, "analyze": shlex.quote(f"vlm={reader}") + f" {boxes}",
+        "align": f"{boxes} " + shlex.quote(f"reader={reader}"), "curate": boxes,
+    }  # fmt: skip
+    return {stage: f"comix {stage} {options[stage]} {where}" for stage in STAGES if stage not in logs}
 
 
 def _commands(

@@ -109,10 +109,11 @@ class LineEngine:
         if min(height, width) < 8:
             return []
         quads: list[Quad] = []
-        for tile in tiles_of(width, height):
+        tiles = tiles_of(width, height)
+        for tile in tiles:
             found = self._find(image[tile.top : tile.bottom])
             quads += [quad + np.array([0, tile.top], dtype=np.float32) for quad in found]
-        lines = self._recognise(image, without_repeats(quads))
+        lines = self._recognise(image, without_repeats(quads) if len(tiles) > 1 else quads)
         for doubtful in doubtful_lines(lines):
             closer = self._second_look(image, doubtful, [line for line in lines if line is not doubtful])
             if closer:

@@ -81,7 +81,7 @@ def run_analyze(
         if any(one.detections and not one.is_ordered for one in found.values()):
             raise MissingInputError(
                 f"{workspace.predictions(detector)}: its panels have no reading order yet; first run: comix order "
-                f"detector={detector} workspace={workspace.root}"
+                f"detections={detector} workspace={workspace.root}"
             )
     folder = workspace.analysis_dir(reader.name)
     input_digest = getattr(reader, "input_digest", lambda page: "")

@@ -79,7 +79,7 @@ def test_a_secret_is_refused_before_anything_is_written(word: str, comix: Callab
 
 
 def test_a_stage_before_the_one_it_needs_names_the_command(comix: Callable[..., object], workspace_copy: Path) -> None:
-    ran = comix("analyze", f"workspace={workspace_copy}", "detector=other")
+    ran = comix("analyze", f"workspace={workspace_copy}", "detections=other")
     assert ran.code == 2
     assert "comix detect detector=other" in ran.err
 
