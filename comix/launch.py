@@ -13,7 +13,7 @@ from comix.compose import checked_override, compose, one_line, register_schemas
 from comix.core.errors import ComixError, MissingInputError, SecretOnCommandLineError, UsageError
 from comix.core.workspace import Workspace
 from comix.paths import conf_dir
-from comix.schema import LOOKS_ONLY, REQUIRED, STAGES, key_names, text_keys
+from comix.schema import REQUIRED, STAGES, key_names, leaves_no_trace, text_keys
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,7 +33,7 @@ def launch(stage: str, words: list[str]) -> int:
         multirun = any(word in ("-m", "--multirun") for word in words)
         overrides = [checked_override(stage, word) for word in words if word not in ("-m", "--multirun")]
         _require_keys(stage, words)
-        if stage in LOOKS_ONLY:
+        if leaves_no_trace(stage, words):
             return _look(stage, words)
         Workspace(Path(_value_of(stage, words, "workspace"))).create()
         return _run(stage, overrides, multirun)

@@ -164,7 +164,16 @@ STAGES: dict[str, type[StageConfig]] = {
 """Stage name -> its schema, in the order of the work."""
 
 LOOKS_ONLY = frozenset({"status", "failures", "doctor"})
-"""Stages that only look: no run folder, nothing written."""
+
+
+def leaves_no_trace(stage: str, words: list[str]) -> bool:
+    """Whether a command works outside any workspace: no run folder, nothing written but what it was told to."""
+    return (
+        stage in LOOKS_ONLY
+        or (stage == "demo" and "credits=true" in words)
+        or (stage == "order" and any(word.startswith("boxes=") for word in words))
+    )
+
 
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("order", "method"): ("rows", "cut"),

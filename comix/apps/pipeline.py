@@ -72,7 +72,7 @@ def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str] 
 def show_next(workspace: Workspace, commands: Sequence[str]) -> None:
     """The report's path and what to try next."""
     say()
-    say(f"Report: {workspace.report.resolve()}")
+    say(f"Open in a browser: {workspace.report.resolve().as_uri()}")
     say("Try next:")
     for command in commands:
         say(f"  {command}")

@@ -72,12 +72,13 @@ class GutterDetector:
         min_cover: float = 0.75,
         min_walls: float = 1.0,
         max_slant: float = 0.2,
-        min_support: float = 0.4,
+        min_support: float = 0.1,
         min_line: float = 0.85,
         line_step: int = 25,
         line_length: int = 25,
         nest_cover: float = 0.5,
-        min_logit: float = 0.0,
+        reflood: bool = True,
+        min_logit: float = -1.0,
     ) -> None:
         self.working_side = working_side
         self.tolerance = tolerance
@@ -89,6 +90,7 @@ class GutterDetector:
         self.line_step = line_step
         self.line_length = line_length
         self.nest_cover = nest_cover
+        self.reflood = reflood
         self.min_logit = min_logit
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
@@ -169,12 +171,12 @@ class GutterDetector:
         if logits[index] < self.min_logit:
             return [region]
         cut = cuts[index]
-        halves = self._halves(region, near_here, cut)
+        halves = self._halves(page, region, near_here, cut)
         if len(halves) < 2 or min(half.support for half in halves) < self.min_support:
             return [region]
         return [part for half in halves for part in self._split(page, half, near, origin, depth + 1)]
 
-    def _halves(self, region: Region, near: Mask, cut: Cut) -> list[Region]:
+    def _halves(self, page: _Page, region: Region, near: Mask, cut: Cut) -> list[Region]:
         high, wide = region.shape.shape
         extent, run = (wide, high) if cut.vertical else (high, wide)
         along = np.arange(run)
@@ -188,8 +190,16 @@ class GutterDetector:
         for keep in (side, ~side):
             shape = np.where(keep, region.shape & ~(near & band), 0).astype(np.uint8)
             part = self._tight(shape, region.box[0], region.box[1])
-            if part is not None:
-                halves.append(part)
+            if part is None:
+                continue
+            if self.reflood:
+                x, y = part.box[0] - region.box[0], part.box[1] - region.box[1]
+                high_, wide_ = part.shape.shape
+                parts = self._components(near[y : y + high_, x : x + wide_] | ~part.shape, page, part.box[0], part.box[1])
+                if sum(p.area for p in parts) > 0.5 * part.area:
+                    halves += parts
+                    continue
+            halves.append(part)
         return halves
 
     def _tight(self, shape: Mask, left: int, top: int) -> Region | None:

@@ -26,9 +26,7 @@ class WordScore:
     n_found: int
 
     def __add__(self, other: WordScore) -> WordScore:
-        return WordScore(
-            self.n_matched + other.n_matched, self.n_reference + other.n_reference, self.n_found + other.n_found
-        )
+        return WordScore(self.n_matched + other.n_matched, self.n_reference + other.n_reference, self.n_found + other.n_found)
 
     @property
     def recall(self) -> float:

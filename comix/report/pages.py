@@ -29,9 +29,10 @@ class TextView:
 
 @dataclass(frozen=True, slots=True)
 class PanelView:
-    """One panel; ``corners`` are SVG polygon points, ``badge`` the centre of its number."""
+    """One panel; ``box`` is ``(x, y, w, h)``, ``corners`` are SVG polygon points, ``badge`` the centre of its number."""
 
     number: int
+    box: tuple[float, ...]
     corners: str
     badge: Point
     centre: Point
@@ -49,7 +50,7 @@ class PageView:
         image: data URI, "" when the image cannot be read (then ``note`` says why).
         missing: why there is no text, "" where there is.
         made: how the text was read and attached, as label and value.
-        crops: data URI and width over height of the panel for the banner.
+        crops: data URI, width over height and worth of the panel for the banner.
     """
 
     page_id: str
@@ -72,7 +73,7 @@ class PageView:
     note: str = ""
     missing: str = ""
     made: tuple[tuple[str, str], ...] = ()
-    crops: list[tuple[str, float]] = field(default_factory=list)
+    crops: list[tuple[str, float, float]] = field(default_factory=list)
 
     @property
     def unit(self) -> float:
@@ -167,11 +168,23 @@ def _add_spec(view: PageView, spec: DataSpec) -> None:
     made = spec.provenance
     view.made = (("Model", made.reader_model), ("Panels for the reader", made.panel_source), ("Text attached by", made.assignment))
     for panel in spec.panels:
-        texts = tuple(TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in panel.texts)
+        texts = _interleaved([TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in panel.texts])
         view.panels.append(
             _panel(view, panel.order + 1, panel.panel_coords, panel.polygon, texts, tuple(panel.characters), panel.description)
         )
     view.outside = [TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in spec.unassigned_text]
+
+
+def _interleaved(texts: Sequence[TextView]) -> tuple[TextView, ...]:
+    """Texts of all kinds from top to bottom; the reader's order within each kind stays."""
+    queues = [[one for one in texts if one.kind == kind] for kind in dict.fromkeys(one.kind for one in texts)]
+    if not all(one.box for one in texts):
+        return tuple(texts)
+    merged = []
+    while any(queues):
+        first = min((queue for queue in queues if queue), key=lambda queue: queue[0].box[1])
+        merged.append(first.pop(0))
+    return tuple(merged)
 
 
 def _panel(
@@ -179,28 +192,29 @@ def _panel(
     texts: tuple[TextView, ...] = (), characters: tuple[str, ...] = (), description: str = "",
 ) -> PanelView:  # fmt: skip
     x, y, w, h = xywh
-    inset = 17 * view.unit
+    inset, edge = 7 * view.unit, 14 * view.unit
     left = x + w - inset if view.direction == "rtl" else x + inset
-    badge = (round(min(max(left, inset), view.width - inset), 1), round(min(y + inset, view.height - inset), 1))
-    return PanelView(number, outline(xywh, polygon), badge, (x + w / 2, y + h / 2), texts, characters, description)
+    badge = (round(min(max(left, edge), view.width - edge), 1), round(min(max(y + inset, edge), view.height - edge), 1))
+    return PanelView(number, (x, y, w, h), outline(xywh, polygon), badge, (x + w / 2, y + h / 2), texts, characters, description)
 
 
-def _crops(view: PageView, image: BgrImage) -> list[tuple[str, float]]:
-    """The panel that looks best in the banner: with words, well sized, neither strip nor pillar."""
+def _crops(view: PageView, image: BgrImage) -> list[tuple[str, float, float]]:
+    """The panel that looks best in the banner: sizeable, neither strip nor pillar, not mostly white paper."""
     best: tuple[float, list[float]] | None = None
     for panel in view.panels:
-        corners = [tuple(map(float, corner.split(","))) for corner in panel.corners.split()]
-        x, y = min(corner[0] for corner in corners), min(corner[1] for corner in corners)
-        w, h = max(corner[0] for corner in corners) - x, max(corner[1] for corner in corners) - y
-        if h < 160 or not 0.62 <= w / h <= 1.9 or w * h > 0.5 * view.width * view.height:
+        x, y, w, h = panel.box
+        share = w * h / (view.width * view.height)
+        if h < 160 or not 0.62 <= w / h <= 1.9 or share > 0.5:
             continue
-        worth = w * h / (view.width * view.height) + 0.1 * bool(panel.texts)
+        part = image[max(0, round(y)) : round(y + h) : 8, max(0, round(x)) : round(x + w) : 8]
+        worth = min(share, 0.3) + float(part.std()) / 255 - float((part.min(axis=2) > 232).mean()) if part.size else 0.0
         if best is None or worth > best[0]:
             best = (worth, [x, y, w, h])
     if best is None:
         return []
-    uri = crop_uri(image, best[1])
-    return [(uri, round(best[1][2] / best[1][3], 3))] if uri else []
+    x, y, w, h = best[1]
+    trim = min(w, h) * 0.03  # leaves the drawn border out
+    return [(crop_uri(image, [x + trim, y + trim, w - 2 * trim, h - 2 * trim]), round(w / h, 3), best[0])]
 
 
 def banner(views: Sequence[PageView], n: int = 12) -> list[tuple[PageView, str, float]]:
@@ -210,8 +224,8 @@ def banner(views: Sequence[PageView], n: int = 12) -> list[tuple[PageView, str, 
         if view.crops:
             queues.setdefault(view.book_id, []).append(view)
     for queue in queues.values():
-        queue.sort(key=lambda view: -(view.score or 0))
+        queue.sort(key=lambda view: -view.crops[0][2])
     chosen: list[tuple[PageView, str, float]] = []
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
-        chosen += [(queue[turn], *queue[turn].crops[0]) for queue in queues.values() if turn < len(queue)]
+        chosen += [(queue[turn], *queue[turn].crops[0][:2]) for queue in queues.values() if turn < len(queue)]
     return chosen[:n]

@@ -124,7 +124,7 @@ def _charts(frame: pd.DataFrame, logs: dict[str, StageLog]) -> list[Chart]:
         charts.append(bar_chart("Scores", [str(score) for score in range(5)], counts, "pages", "4 is best", tones))
         labels = [f"{10 * part}" for part in range(10)]
         coverage = binned([float(value) for value in scored["coverage"]])
-        charts.append(bar_chart("Text coverage", labels, coverage, "pages", "share of a page’s panels with text, from … %"))
+        charts.append(bar_chart("Text coverage", labels, coverage, "pages", "share of panels with text, from … %"))
     if "detect" in logs:
         done = frame.loc[frame["why_detect"] == "", "n_panels"].clip(upper=12)
         counts = [int((done == n).sum()) for n in range(13)]

@@ -61,14 +61,19 @@ def reading_order(boxes: Sequence[Box], rtl: bool = False) -> list[int]:
     >>> reading_order([Box(50, 0, 20, 10), Box(0, 2, 20, 10)], rtl=True)
     [0, 1]
     """
-    left = set(range(len(boxes)))
+    side = -1.0 if rtl else 1.0
+    waits = {
+        one: {other for other in range(len(boxes)) if other != one and _before(boxes[other], boxes[one], rtl)}
+        for one in range(len(boxes))
+    }
     order: list[int] = []
-    while left:
-        free = [one for one in left if not any(_before(boxes[other], boxes[one], rtl) for other in left - {one})]
-        side = -1.0 if rtl else 1.0
-        first = min(free or left, key=lambda one: (boxes[one].y, side * boxes[one].cx))
+    while waits:
+        free = [one for one, blockers in waits.items() if not blockers]
+        first = min(free or waits, key=lambda one: (boxes[one].y, side * boxes[one].cx))
         order.append(first)
-        left.remove(first)
+        del waits[first]
+        for blockers in waits.values():
+            blockers.discard(first)
     return order
 
 

@@ -151,9 +151,7 @@ def same_ground(ground: Ground, other: Ground) -> bool | None:
     return ground.label == other.label if ground.label and other.label else None
 
 
-def belong_together(
-    first: TextLine, second: TextLine, ground: Ground, other: Ground, page: Box, leading: float
-) -> bool:
+def belong_together(first: TextLine, second: TextLine, ground: Ground, other: Ground, page: Box, leading: float) -> bool:
     """Whether two lines are neighbours in one balloon, by size, gap, alignment and the ground they stand on.
 
     An outline between them decides against it. Inside one small enclosed patch gaps may be wide; on open ground they

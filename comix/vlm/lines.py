@@ -94,9 +94,7 @@ class LineEngine:
         min_score: 0 to 1, how sure the line finder must be that there is text.
     """
 
-    def __init__(
-        self, det_side: int = 1280, max_upscale: float = 2.0, n_threads: int = 1, min_score: float = 0.5
-    ) -> None:
+    def __init__(self, det_side: int = 1280, max_upscale: float = 2.0, n_threads: int = 1, min_score: float = 0.5) -> None:
         self._det_side = det_side
         self._max_upscale = max_upscale
         self._n_threads = n_threads

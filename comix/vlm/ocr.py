@@ -31,9 +31,7 @@ class OcrReader:
     version = "1"
     needs_panels = True
 
-    def __init__(
-        self, det_side: int = 1280, max_upscale: float = 2.0, min_confidence: float = 0.5, n_threads: int = 1
-    ) -> None:
+    def __init__(self, det_side: int = 1280, max_upscale: float = 2.0, min_confidence: float = 0.5, n_threads: int = 1) -> None:
         self._engine = LineEngine(det_side=det_side, max_upscale=max_upscale, n_threads=n_threads)
         self._min_confidence = min_confidence
 
@@ -67,9 +65,7 @@ def is_text(line: TextLine, min_confidence: float, n_wide: int, n_latin: int) ->
     return not foreign and line.confidence >= max(min_confidence, 0.9 if len(letters) == 1 else 0.7)
 
 
-def analysis_of(
-    balloons: Sequence[Balloon], panels: Sequence[Box], page: PageRecord, width: int, height: int
-) -> Analysis:
+def analysis_of(balloons: Sequence[Balloon], panels: Sequence[Box], page: PageRecord, width: int, height: int) -> Analysis:
     """Every balloon in a panel or in ``unassigned``, all in reading order; all panels appear, with their boxes."""
     rtl = page.reading_direction == "rtl"
     diagonal = float(np.hypot(width, height))

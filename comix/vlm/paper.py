@@ -98,9 +98,7 @@ def _is_dark(grey: NDArray[np.uint8]) -> bool:
     return bool(high - low > 60 and np.median(grey) < low + 0.4 * (high - low))
 
 
-def _ground(
-    patches: _Patches, area: tuple[slice, slice], small: NDArray[np.uint8], factor: float, offset: int
-) -> Ground:
+def _ground(patches: _Patches, area: tuple[slice, slice], small: NDArray[np.uint8], factor: float, offset: int) -> Ground:
     labels = patches.labels[area]
     counts = np.bincount(labels.ravel())
     counts[0] = 0

@@ -39,7 +39,8 @@
     bar.hidden = false;
     const [query, book, score, kind] = ["#q", "#f-book", "#f-score", "#f-type"].map((id) => $(id));
     const sheets = $$(".sheet").map((node) => ({
-      node, shelf: node.closest(".shelf"), text: node.textContent.replace(/\s+/g, " ").toLowerCase(), thumb: null,
+      node, shelf: node.closest(".shelf"), thumb: null,
+      text: $$(".words, .who, .aside, .source, h4", node).map((part) => part.textContent).join(" ").toLowerCase(),
     }));
     const contact = $("#contact");
     let last = null;
