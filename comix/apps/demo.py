@@ -32,6 +32,8 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     library = Path(cfg.library).expanduser() if cfg.library else library_dir()
     settings = stage_settings(cfg, library)
+    if not cfg.library:
+        settings["extract"]["source"] = "bundled comics"
     settings["report"] = {**settings["report"], "title": cfg.title or "CoMix demo", "credits": not cfg.library}
     code = run_stages(settings)
     if code > 1:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comix.apps.common import plain, say, workspace_argument, workspace_of
+from comix.apps.status import show_counts
 from comix.build import instantiate
 from comix.compose import as_words, compose
 from comix.core.errors import MissingInputError
@@ -70,8 +71,8 @@ def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str] 
 
 
 def show_next(workspace: Workspace, commands: Sequence[str]) -> None:
-    """The report's path and what to try next."""
-    say()
+    """The counts of all stages, the report's path and what to try next."""
+    show_counts(workspace)
     say(f"Open in a browser: {workspace.report.resolve().as_uri()}")
     say("Try next:")
     for command in commands:

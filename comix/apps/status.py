@@ -39,6 +39,15 @@ def existing_workspace(cfg: DictConfig) -> Workspace:
 def main(cfg: DictConfig) -> int:
     """Print the table; 0."""
     workspace = existing_workspace(cfg)
+    show_counts(workspace)
+    if workspace.report.is_file():
+        say(f"Report: {workspace.report.resolve().as_uri()}")
+    say(f"What failed and why: comix failures {workspace_argument(workspace)}")
+    return 0
+
+
+def show_counts(workspace: Workspace) -> None:
+    """Print one line per stage whose counts add up."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("stage", "of", "inputs", "done", "failed", "skipped"):
         table.add_column(name, justify="left" if name in ("stage", "of") else "right")
@@ -47,7 +56,3 @@ def main(cfg: DictConfig) -> int:
         numbers = [str(number) for number in (one.inputs, one.done, one.failed, one.skipped)]
         table.add_row(one.stage, label, *numbers, style="yellow" if one.failed else None)
     Console().print(table)
-    if workspace.report.is_file():
-        say(f"Report: {workspace.report.resolve()}")
-    say(f"What failed and why: comix failures {workspace_argument(workspace)}")
-    return 0

@@ -13,6 +13,7 @@ Mask = NDArray[np.uint8]
 
 _SAME_COLOUR = 40
 """Two colours closer than this in every channel are one hypothesis."""
+VAL = 1.0
 _UNEVEN = 8.0
 """Spread from which a background is taken for aged paper or a photograph."""
 
@@ -86,7 +87,6 @@ def ground_mask(image: NDArray[np.uint8], ground: Ground, least: int, most: int)
         least: tolerance per channel for an even background; an uneven one gets more, up to ``most``.
         most: largest tolerance.
     """
-    tolerance = float(np.clip(least + 3 * ground.spread, least, most))
     field: NDArray[np.uint8] = np.empty_like(image)
     if ground.spread > _UNEVEN:
         field[:] = _paper(image, ground, most)
@@ -95,7 +95,17 @@ def ground_mask(image: NDArray[np.uint8], ground: Ground, least: int, most: int)
     away = cv2.absdiff(image, field)
     blue, green, red = cv2.split(away)
     furthest = cv2.max(cv2.max(blue, green), red)
+    tolerance = _valley(furthest, round(min(least + 3 * ground.spread, most)), most)
     return np.asarray(cv2.threshold(furthest, tolerance, 255, cv2.THRESH_BINARY_INV)[1], np.uint8)
+
+
+def _valley(distance: NDArray[np.uint8], least: int, most: int) -> int:
+    """Where the fewest pixels lie between ``least`` and ``most`` from the background colour; the nearest such place."""
+    if least >= most:
+        return most
+    counts = np.bincount(distance[::2, ::2].ravel(), minlength=256).astype(np.float64)
+    density = np.convolve(counts, np.ones(7) / 7, mode="same")[least : most + 1]
+    return least + int(np.argmax(density <= VAL * density.min()))
 
 
 def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[np.uint8]:

@@ -66,7 +66,7 @@ class GutterDetector:
     def __init__(
         self,
         working_side: int = 720,
-        tolerance: int = 24,
+        tolerance: int = 18,
         min_area: float = 0.008,
         min_side: float = 0.05,
         min_cover: float = 0.75,
@@ -78,6 +78,7 @@ class GutterDetector:
         line_length: int = 25,
         nest_cover: float = 0.5,
         reflood: bool = True,
+        trim: float = 0.03,
         min_logit: float = -1.0,
     ) -> None:
         self.working_side = working_side
@@ -91,6 +92,7 @@ class GutterDetector:
         self.line_length = line_length
         self.nest_cover = nest_cover
         self.reflood = reflood
+        self.trim = trim
         self.min_logit = min_logit
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
@@ -195,12 +197,20 @@ class GutterDetector:
             if self.reflood:
                 x, y = part.box[0] - region.box[0], part.box[1] - region.box[1]
                 high_, wide_ = part.shape.shape
-                parts = self._components(near[y : y + high_, x : x + wide_] | ~part.shape, page, part.box[0], part.box[1])
-                if sum(p.area for p in parts) > 0.5 * part.area:
-                    halves += parts
-                    continue
+                part = self._trim(part, near[y : y + high_, x : x + wide_])
             halves.append(part)
         return halves
+
+    def _trim(self, region: Region, near: Mask) -> Region:
+        solid = region.shape & ~near
+        least = self.trim
+        rows = np.flatnonzero(solid.mean(axis=1) > least * 255)
+        columns = np.flatnonzero(solid.mean(axis=0) > least * 255)
+        if rows.size == 0 or columns.size == 0:
+            return region
+        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        left, top = region.box[:2]
+        return Region((left + int(x0), top + int(y0), left + int(x1), top + int(y1)), region.shape[y0:y1, x0:x1])
 
     def _tight(self, shape: Mask, left: int, top: int) -> Region | None:
         rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))

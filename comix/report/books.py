@@ -18,25 +18,28 @@ MAX_BOOKS = 500
 
 @dataclass(frozen=True, slots=True)
 class BookRow:
-    """One book; ``score`` is the mean over its scored pages, None without any."""
+    """One book; ``score`` is the mean over its scored pages; None is what no stage has found out yet."""
 
     book_id: str
     container: str
     pages: int
-    panels: int
-    words: int
+    panels: int | None
+    words: int | None
     score: float | None
-    training: int
+    training: int | None
     failures: int
     direction: str
     credit: str
 
 
-def book_rows(frame: pd.DataFrame, failures: Counter[str], credits: Sequence[Credit]) -> list[BookRow]:
+def book_rows(
+    frame: pd.DataFrame, logs: dict[str, StageLog], failures: Counter[str], credits: Sequence[Credit]
+) -> list[BookRow]:
     """The first `MAX_BOOKS` books: in table order, or the largest ones when there are more.
 
     Args:
         frame: see `fill_frame`.
+        logs: by stage; what a missing stage would tell stays None.
         failures: failed inputs per book id.
         credits: matched by container.
     """
@@ -53,13 +56,14 @@ def book_rows(frame: pd.DataFrame, failures: Counter[str], credits: Sequence[Cre
     for book_id in chosen[:MAX_BOOKS]:
         one = facts.loc[book_id]
         credit = makers.get(one["container"]) or ", ".join(part for part in (one["writer"], one["licence"]) if part)
-        rows.append(
-            BookRow(
-                str(book_id), str(one["container"]), int(sizes[book_id]), int(one["panels"]), int(one["words"]),
-                None if pd.isna(one["score"]) else round(float(one["score"]), 2), int(one["training"]), failures[str(book_id)],
-                directions[str(book_id)], credit,
-            )
+        row = BookRow(
+            book_id=str(book_id), container=str(one["container"]), pages=int(sizes[book_id]),
+            panels=int(one["panels"]) if "detect" in logs else None, words=int(one["words"]) if "align" in logs else None,
+            score=None if pd.isna(one["score"]) else round(float(one["score"]), 2),
+            training=int(one["training"]) if "align" in logs else None, failures=failures[str(book_id)],
+            direction=directions[str(book_id)], credit=credit,
         )  # fmt: skip
+        rows.append(row)
     return rows
 
 

@@ -99,7 +99,7 @@ def read_extract(workspace: Workspace) -> tuple[StageLog, StageLog] | None:
                 log.failed += counts.get((is_child, "failed"), 0)
                 log.skipped += counts.get((is_child, "skipped"), 0)
                 for status in ("failed", "skipped"):
-                    rows += journal.rows(status, parents_only=not is_child, children_only=is_child)  # type: ignore[arg-type]
+                    rows += journal.rows(status, parents_only=not is_child, children_only=is_child)
         log.groups = group_rows(rows, "extract", log.unit)
     return containers, members
 
@@ -121,7 +121,7 @@ def read_stage(path: Path, stage: str, variant: str, pages: Mapping[str, object]
             if key in pages:
                 setattr(log, status, getattr(log, status) + 1)
                 log.state[key] = "" if status == "done" else f"{status}: {reason}"
-        rows = (row for status in ("failed", "skipped") for row in journal.rows(status, parents_only=True))  # type: ignore[arg-type]
+        rows = (row for status in ("failed", "skipped") for row in journal.rows(status, parents_only=True))
         log.groups = group_rows((row for row in rows if row.key in pages), stage, "pages")
     log.not_reached = len(pages) - log.inputs
     return log

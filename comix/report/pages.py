@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from comix.core.errors import ComixError, ItemError
 from comix.core.workspace import Workspace
 from comix.io.coco import PageDetections, read_predictions
@@ -67,6 +65,8 @@ class PageView:
     score: int | None = None
     coverage: float | None = None
     margin: float | None = None
+    is_detected: bool = False
+    is_ordered: bool = False
     panels: list[PanelView] = field(default_factory=list)
     outside: list[TextView] = field(default_factory=list)
     image: str = ""
@@ -78,7 +78,7 @@ class PageView:
     @property
     def unit(self) -> float:
         """Page pixels per drawing unit."""
-        return round(max(self.width / 560, self.height / 800), 3)
+        return round(self.width / 860 if self.shape == "wide" else max(self.width / 560, self.height / 800), 3)
 
     @property
     def shape(self) -> str:
@@ -94,7 +94,7 @@ class PageView:
     @property
     def path(self) -> str:
         """SVG path from panel to panel."""
-        return path_data([panel.centre for panel in self.panels])
+        return path_data([panel.centre for panel in self.panels]) if self.is_ordered else ""
 
     @property
     def arrows(self) -> list[str]:
@@ -109,7 +109,7 @@ class PageReader:
         self.workspace, self.detector, self.reader = workspace, detector, reader
         self._found: Mapping[str, PageDetections] | None = None
 
-    def view(self, row: pd.Series[Any], position: int) -> PageView:
+    def view(self, row: Mapping[Any, Any], position: int) -> PageView:
         """The page of one row of the frame, see `fill_frame`; ``position`` counts from 1."""
         view = PageView(
             page_id=str(row["page_id"]), anchor=f"page-{position}", book_id=str(row["book_id"]), page_num=int(row["page_num"]),
@@ -120,7 +120,7 @@ class PageReader:
         spec = self._spec(view, bool(row["is_aligned"]))
         if spec is None:
             self._add_detections(view)
-            view.missing = view.missing or f"no text: align: {row['why_align'] or 'done'}"
+            view.missing = view.missing or f"No text: align {_spoken(str(row['why_align']))}."
         else:
             _add_spec(view, spec)
         self._add_image(view, str(row["image_path"]))
@@ -132,11 +132,11 @@ class PageReader:
         try:
             spec = read_dataspec(dataspec_path(self.workspace.dataspec_dir, view.page_id))
         except ComixError as error:
-            view.missing = f"the DataSpec cannot be read: {error}"
+            view.missing = f"No text: the DataSpec cannot be read: {error}"
             return None
         made_by = (spec.provenance.detector, spec.provenance.reader)
         if made_by != (self.detector, self.reader):
-            view.missing = f"its DataSpec is by {' and '.join(made_by)} now; run comix align again"
+            view.missing = f"No text: the DataSpec is by {' and '.join(made_by)} now; run comix align again."
             return None
         return spec
 
@@ -146,6 +146,7 @@ class PageReader:
             self._found = read_predictions(path) if path.is_file() else {}
         found = self._found.get(view.page_id)
         if found is not None:
+            view.is_detected, view.is_ordered = True, found.is_ordered
             if found.is_ordered:
                 view.direction, view.margin = found.reading_direction, found.margin
             for number, one in enumerate(found.panels(), start=1):
@@ -161,12 +162,24 @@ class PageReader:
         view.crops = _crops(view, image)
 
 
+def _spoken(why: str) -> str:
+    """A state of `StageLog` in a sentence.
+
+    >>> _spoken("failed: timeout"), _spoken("not reached yet")
+    ('failed (timeout)', 'has not reached this page yet')
+    """
+    status, _, reason = why.partition(": ")
+    return f"{status} ({reason})" if reason else "has not reached this page yet"
+
+
 def _add_spec(view: PageView, spec: DataSpec) -> None:
-    quality = spec.quality
+    quality, view.is_detected, view.is_ordered = spec.quality, True, True
     view.score, view.coverage, view.margin = quality.score, quality.text_coverage, quality.order_margin
     view.direction = spec.reading_direction
     made = spec.provenance
-    view.made = (("Model", made.reader_model), ("Panels for the reader", made.panel_source), ("Text attached by", made.assignment))
+    view.made = (
+        ("Model", made.reader_model), ("Panels for the reader", made.panel_source), ("Text attached by", made.assignment),
+    )  # fmt: skip
     for panel in spec.panels:
         texts = _interleaved([TextView(one.kind, one.text, one.speaker or "", tuple(one.bbox or ())) for one in panel.texts])
         view.panels.append(
@@ -195,11 +208,15 @@ def _panel(
     inset, edge = 7 * view.unit, 14 * view.unit
     left = x + w - inset if view.direction == "rtl" else x + inset
     badge = (round(min(max(left, edge), view.width - edge), 1), round(min(max(y + inset, edge), view.height - edge), 1))
-    return PanelView(number, (x, y, w, h), outline(xywh, polygon), badge, (x + w / 2, y + h / 2), texts, characters, description)
+    centre = (x + w / 2, y + h / 2)
+    return PanelView(number, (x, y, w, h), outline(xywh, polygon), badge, centre, texts, characters, description)
 
 
 def _crops(view: PageView, image: BgrImage) -> list[tuple[str, float, float]]:
     """The panel that looks best in the banner: sizeable, neither strip nor pillar, not mostly white paper."""
+    if view.page_type not in ("interior", "splash", "unknown"):
+        return []
+    bonus = 0.06 * min(len(view.panels), 6) - 0.3 * (view.shape == "wide")
     best: tuple[float, list[float]] | None = None
     for panel in view.panels:
         x, y, w, h = panel.box
@@ -207,7 +224,7 @@ def _crops(view: PageView, image: BgrImage) -> list[tuple[str, float, float]]:
         if h < 160 or not 0.62 <= w / h <= 1.9 or share > 0.5:
             continue
         part = image[max(0, round(y)) : round(y + h) : 8, max(0, round(x)) : round(x + w) : 8]
-        worth = min(share, 0.3) + float(part.std()) / 255 - float((part.min(axis=2) > 232).mean()) if part.size else 0.0
+        worth = bonus + min(share, 0.2) + float(part.std()) / 255 - float((part.min(axis=2) > 232).mean()) if part.size else 0.0
         if best is None or worth > best[0]:
             best = (worth, [x, y, w, h])
     if best is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+_LESS_TELLING = ("cover", "back_cover", "ad_third_party", "letters", "editorial", "title_page")
+
 
 def choose_pages(frame: pd.DataFrame, max_pages: int) -> list[str]:
     """Page ids to show, in table order: every book represented, the richest pages of each book first.
@@ -14,13 +16,15 @@ def choose_pages(frame: pd.DataFrame, max_pages: int) -> list[str]:
         frame: see `fill_frame`.
         max_pages: at most this many.
 
-    >>> rows = {"book_id": list("aaab"), "score": [0, 4, 3, 1], "n_panels": [1, 5, 9, 2], "n_texts": 0, "page_num": [1, 2, 3, 1]}
+    >>> rows = {"book_id": list("aaab"), "score": [0, 4, 3, 1], "n_panels": [1, 5, 9, 2], "n_texts": 0, "page_num": 1,
+    ...         "page_type": ""}
     >>> choose_pages(pd.DataFrame(rows, index=["a/1", "a/2", "a/3", "b/1"]), 3)
     ['a/2', 'a/3', 'b/1']
     """
     if max_pages <= 0 or frame.empty:
         return []
     worth = frame["score"].fillna(0) * 10 + frame["n_panels"].clip(upper=9) + frame["n_texts"].clip(upper=20) / 4
+    worth = worth + 2 * ~frame["page_type"].isin(_LESS_TELLING)
     ranked = pd.DataFrame({"book": frame["book_id"], "worth": worth, "page_num": frame["page_num"]})
     ranked = ranked.sort_values(["worth", "page_num"], ascending=[False, True], kind="stable")
     ranked["turn"] = ranked.groupby("book", sort=False).cumcount()

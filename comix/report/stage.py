@@ -48,17 +48,19 @@ def run_report(
     logs = read_logs(workspace, detector, reader, dict.fromkeys(frame.index, 0))
     frame = fill_frame(frame, workspace, logs)
     extract = read_extract(workspace)
-    known = set(frame["container"]) | ({key for log in extract for group in log.groups for key, _ in group.items} if extract else set())
-    shown_credits = [one for one in credits if one.container in known]
+    listed = {key for log in extract or () for group in log.groups for key, _ in group.items}
+    shown_credits = [one for one in credits if one.container in listed | set(frame["container"])]
     pages = PageReader(workspace, detector, reader)
-    views = [pages.view(frame.loc[page_id], number) for number, page_id in enumerate(choose_pages(frame, max_pages), start=1)]
+    chosen = frame.loc[choose_pages(frame, max_pages)].to_dict("records")
+    views = [pages.view(row, number) for number, row in enumerate(chosen, start=1)]
+    missing = _missing(workspace, logs, detector, reader)
     facts = {
         "title": title or workspace.root.resolve().name, "version": __version__, "detector": detector, "reader": reader,
         **_counts(frame, workspace, logs, extract), **_books(frame, workspace, logs, shown_credits),
         **_shown(views, frame), "credits": shown_credits, "charts": _charts(frame, logs),
         "subsets": subset_counts(workspace, logs["align"], SUBSETS) if "align" in logs else {},
-        "n_given": _n_given(frame), "commands": _commands(workspace, logs, extract), "max_pages": max_pages,
-        "others": _other_variants(workspace, logs, detector, reader), "missing": _missing(workspace, logs, detector, reader),
+        "n_given": _n_given(frame), "commands": _commands(workspace, logs, extract, missing), "max_pages": max_pages,
+        "others": _other_variants(workspace, logs, detector, reader), "missing": missing,
     }  # fmt: skip
     write_if_changed(workspace.report, render(facts).encode("utf-8"))
     return workspace.report
@@ -88,7 +90,7 @@ def _counts(
 
 
 def _books(frame: pd.DataFrame, workspace: Workspace, logs: dict[str, StageLog], credits: Sequence[Credit]) -> dict[str, Any]:
-    rows = book_rows(frame, failures_per_book(workspace, frame, logs), credits)
+    rows = book_rows(frame, logs, failures_per_book(workspace, frame, logs), credits)
     return {"books": rows, "n_books": int(frame["book_id"].nunique()), "max_books": MAX_BOOKS}
 
 
@@ -159,13 +161,19 @@ def _missing(workspace: Workspace, logs: dict[str, StageLog], detector: str, rea
     return {stage: f"comix {stage} {options[stage]} {where}" for stage in STAGES if stage not in logs}
 
 
+def _first_command(workspace: Workspace) -> tuple[str, str]:
+    return f"comix extract library=FOLDER {shlex.quote(f'workspace={workspace.root}')}", "a library with readable comics"
+
+
 def _commands(
-    workspace: Workspace, logs: dict[str, StageLog], extract: tuple[StageLog, StageLog] | None
+    workspace: Workspace, logs: dict[str, StageLog], extract: tuple[StageLog, StageLog] | None, missing: dict[str, str]
 ) -> list[tuple[str, str]]:
     """Three commands to go on with: what is missing first."""
     where = shlex.quote(f"workspace={workspace.root}")
     everything = [*(extract or ()), *logs.values()]
-    commands = [(f"comix {stage} {where}", "the next stage") for stage in STAGES if stage not in logs][:1]
+    commands = [(command, "the next stage") for command in list(missing.values())[:1]]
+    if extract is not None and not extract[1].done:
+        commands = [_first_command(workspace)]
     if any(log.not_reached for log in logs.values()):
         stage = next(log.stage for log in logs.values() if log.not_reached)
         commands.append((f"comix {stage} {where}", "goes on with the pages that were not reached"))

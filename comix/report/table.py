@@ -58,18 +58,20 @@ def fill_frame(frame: pd.DataFrame, workspace: Workspace, logs: dict[str, StageL
     """
     for stage in STAGES:
         state = logs[stage].state if stage in logs else {}
-        frame[f"why_{stage}"] = frame.index.map(lambda page_id, state=state: state.get(page_id, NOT_REACHED))
+        frame[f"why_{stage}"] = [state.get(page_id, NOT_REACHED) for page_id in frame.index]
     _add(frame, "n_panels", 0, ((row.key, _n_panels(row)) for row in _done(workspace, logs.get("detect"))))
-    _add(frame, "direction", "", ((row.key, row.result.get("reading_direction", "")) for row in _done(workspace, logs.get("order"))))
+    ordered = _done(workspace, logs.get("order"))
+    _add(frame, "direction", "", ((row.key, row.result.get("reading_direction", "")) for row in ordered))
     _add(frame, "n_texts", 0, ((row.key, _n_texts(row)) for row in _done(workspace, logs.get("analyze"))))
     _add_alignment(frame, workspace, logs.get("align"))
     if "curate" in logs:
         guesses = {row.key: row.result for row in _done(workspace, logs["curate"])}
-        frame["page_type"] = [guesses.get(key, {}).get("page_type", own) for key, own in frame["page_type"].items()]
+        own = zip(frame.index, frame["page_type"], strict=True)
+        frame["page_type"] = [guesses.get(key, {}).get("page_type", kind) for key, kind in own]
         frame["is_duplicate"] = [not guesses.get(key, {}).get("is_canonical", True) for key in frame.index]
     else:
         frame["is_duplicate"] = False
-    training = _training_ids(workspace)
+    training = _training_ids(workspace) if "align" in logs else set()
     frame["is_training"] = frame.index.isin(training)
     return frame
 

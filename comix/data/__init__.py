@@ -1,0 +1,1 @@
+"""Pages to tensors: DataSpec lists, feature cache, ragged batches, the datamodule."""

@@ -1,0 +1,1 @@
+"""Checkpoint and pages in, zarr store out."""

@@ -1,0 +1,1 @@
+"""Pure torch: encoders, fusion, Closure-Lite."""

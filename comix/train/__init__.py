@@ -1,0 +1,1 @@
+"""LightningModule, objectives, checkpoints."""
