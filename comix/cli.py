@@ -59,7 +59,7 @@ def _unknown_stage(stage: str) -> str:
     if "=" in stage:
         return f"comix: {stage!r} comes before the stage; wanted: comix STAGE key=value (stages: {', '.join(STAGES)})"
     near = get_close_matches(stage, [*STAGES, "rerun"], n=1, cutoff=0.5)
-    guess = f"; did you mean `comix {near[0]}`?" if near else ""
+    guess = f"; did you mean `comix {near[0]}`?" if near else "."
     return f"comix: unknown stage {stage!r}{guess} Stages: {', '.join([*STAGES, 'rerun'])}"
 
 

@@ -63,16 +63,17 @@ def _value_of(stage: str, words: list[str], key: str) -> str:
     given = [word.partition("=")[2] for word in words if word.partition("=")[0] == key]
     default = next(str(one.default) for one in STAGES[stage].__dataclass_fields__.values() if one.name == key)
     value = given[-1] if given else default
-    if not value:
-        raise UsageError(f"{key}=: is empty; wanted a folder")
+    if not value or "${" in value:
+        what = "is empty" if not value else "holds '${', which the config language would read as a reference"
+        raise UsageError(f"{key}={value}: {what}; wanted the name of a folder")
     return value
 
 
 def _require_keys(stage: str, words: list[str]) -> None:
-    given = {word.partition("=")[0] for word in words}
+    given = {word.partition("=")[0] for word in words if word.partition("=")[2]}
     for one in STAGES[stage].__dataclass_fields__.values():
         if one.default == REQUIRED and one.name not in given:
-            raise UsageError(f"{one.name}= is missing; wanted: comix {stage} {one.name}=FOLDER (comix {stage} --help)")
+            raise UsageError(f"{one.name}= is missing or empty; wanted: comix {stage} {one.name}=FOLDER")
 
 
 def _rerun_words(words: list[str]) -> tuple[str, list[str]]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from comix.core.errors import UsageError
 from comix.core.task import RunOptions
 from comix.core.work import Summary
 from comix.core.workspace import Workspace
@@ -21,16 +22,30 @@ def workspace_of(cfg: DictConfig) -> Workspace:
 
 
 def run_options(cfg: DictConfig) -> RunOptions:
-    """How the stage shall run."""
+    """How the stage shall run.
+
+    Raises:
+        UsageError: a number that makes no sense.
+    """
+    for key, least in (("workers", 0), ("limit", 0), ("timeout_s", 0.001), ("memory_mb", 64)):
+        if cfg[key] is not None and cfg[key] < least:
+            raise UsageError(f"{key}={cfg[key]}: wanted {least} or more")
     resume = "comix " + " ".join(shlex.quote(word) for word in sys.argv[1:])
     return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, resume)
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """A config node as a plain mapping, interpolations resolved."""
-    from omegaconf import OmegaConf
+    """A config node as a plain mapping, interpolations resolved.
 
-    value = OmegaConf.to_container(config, resolve=True)
+    Raises:
+        UsageError: a key that must be given is missing.
+    """
+    from omegaconf import MissingMandatoryValue, OmegaConf
+
+    try:
+        value = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UsageError(f"{error.full_key}= is missing; give it on the command line: {error.full_key}=VALUE") from error
     assert isinstance(value, dict)
     return {str(key): one for key, one in value.items()}
 

@@ -13,7 +13,6 @@ Mask = NDArray[np.uint8]
 
 _SAME_COLOUR = 40
 """Two colours closer than this in every channel are one hypothesis."""
-VAL = 1.0
 _UNEVEN = 8.0
 """Spread from which a background is taken for aged paper or a photograph."""
 
@@ -105,7 +104,7 @@ def _valley(distance: NDArray[np.uint8], least: int, most: int) -> int:
         return most
     counts = np.bincount(distance[::2, ::2].ravel(), minlength=256).astype(np.float64)
     density = np.convolve(counts, np.ones(7) / 7, mode="same")[least : most + 1]
-    return least + int(np.argmax(density <= VAL * density.min()))
+    return least + int(np.argmax(density <= density.min()))
 
 
 def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[np.uint8]:

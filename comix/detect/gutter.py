@@ -1,8 +1,6 @@
-"""Panels from the gutters between them: background components, then cuts along bridged corridors. No weights."""
+"""Panels found by their gutters, without a network: background, straight cuts, and a score per region."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -10,55 +8,35 @@ from numpy.typing import NDArray
 
 from comix.core.geometry import Box
 from comix.core.page import Detection
-from comix.detect.background import Mask, background_colours, connected_to_border, ground_mask, working_copy
-from comix.detect.corridors import Cut, candidate_cuts, line_masks
+from comix.detect.background import Mask, background_colours, ground_mask, working_copy
+from comix.detect.corridors import CutSearch, best_cut, line_masks
+from comix.detect.regions import Page, Region, components, halves, region_score
 
-
-_WEIGHTS = np.array([1.03, -0.22, 2.54, 1.39, 1.45, -0.19, -1.33, -11.19, 20.81, 1.93, 5.83, -4.89, 0.08], np.float32)
-_BIAS = -16.46
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A candidate in working pixels: its box ``left, top, right, bottom`` and its filled shape inside the box."""
-
-    box: tuple[int, int, int, int]
-    shape: Mask
-
-    @property
-    def support(self) -> float:
-        """Share of the box's perimeter with the shape right behind it, 0 to 1."""
-        return _support(self.shape)
-
-    @property
-    def area(self) -> int:
-        """Area of the box."""
-        left, top, right, bottom = self.box
-        return (right - left) * (bottom - top)
-
-
-def _support(shape: Mask) -> float:
-    height, width = shape.shape
-    depth_y, depth_x = max(3, height // 40), max(3, width // 40)
-    horizontal = [shape[:depth_y].max(axis=0), shape[-depth_y:].max(axis=0)]
-    vertical = [shape[:, :depth_x].max(axis=1), shape[:, -depth_x:].max(axis=1)]
-    hit = sum(int(np.count_nonzero(side)) for side in horizontal + vertical)
-    return hit / (2 * (height + width))
-
-
-@dataclass
-class _Page:
-    """A page at working size and what is computed once on it."""
-
-    image: NDArray[np.uint8]
-    lying: Mask
-    upright: Mask
-    unit: int
-    area: int
+_DEEPEST = 6
+"""A region is cut in two at most this many times in a row."""
+_WHOLE = 0.85
+"""A component that covers more than this of what it was found in has not been told from it."""
 
 
 class GutterDetector:
-    """Classical panel detector: no weights, a few tens of milliseconds a page."""
+    """Classical panel detector, no weights to load; thread-safe.
+
+    A page is reduced, its background colour guessed (paper may be uneven, gutters black or coloured), and what
+    background from the border does not reach is a candidate. Candidates are cut along straight gutters and frame lines
+    as long as a cut is likely, even where balloons bridge it; a large candidate with a background of its own is treated
+    as a page. Every region gets the probability that it is a panel.
+
+    Args:
+        working_side: shorter side of the reduced page in pixels; smaller is faster and loses thin gutters.
+        min_score: regions less likely to be a panel are left out.
+        min_cut_logit: least log odds of a cut; lower cuts more.
+        max_slant: steepest gutter, as rise over run.
+        min_area: least area of a panel, as share of the page.
+        min_side: least side of a panel, as share of the page's shorter side.
+        tolerance: least difference from the background colour, in grey levels of the strongest channel, that is drawing.
+        max_tolerance: the same on uneven paper.
+        line_step: least grey levels between the sides of a frame line; ``line_length``: its least length in pixels.
+    """
 
     name = "gutter"
     version = "1"
@@ -66,166 +44,121 @@ class GutterDetector:
     def __init__(
         self,
         working_side: int = 720,
-        tolerance: int = 18,
+        min_score: float = 0.4,
+        min_cut_logit: float = -1.0,
+        max_slant: float = 0.2,
         min_area: float = 0.008,
         min_side: float = 0.05,
-        min_cover: float = 0.75,
-        min_walls: float = 1.0,
-        max_slant: float = 0.2,
-        min_support: float = 0.1,
-        min_line: float = 0.85,
+        tolerance: int = 18,
+        max_tolerance: int = 50,
         line_step: int = 25,
         line_length: int = 25,
-        nest_cover: float = 0.5,
-        reflood: bool = True,
-        trim: float = 0.03,
-        min_logit: float = -1.0,
     ) -> None:
         self.working_side = working_side
-        self.tolerance = tolerance
+        self.min_score = min_score
+        self.min_cut_logit = min_cut_logit
+        self.max_slant = max_slant
         self.min_area = min_area
         self.min_side = min_side
-        self.max_slant = max_slant
-        self.min_support = min_support
-        self.min_line = min_line
+        self.tolerance = tolerance
+        self.max_tolerance = max_tolerance
         self.line_step = line_step
         self.line_length = line_length
-        self.nest_cover = nest_cover
-        self.reflood = reflood
-        self.trim = trim
-        self.min_logit = min_logit
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
-        """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
+        """Panels of a ``(h, w, 3)`` uint8 BGR page, surest first; boxes in its pixels; an empty list without any."""
         small, factor = working_copy(image, self.working_side)
-        high, wide = small.shape[:2]
-        page = _Page(small, *line_masks(small, self.line_step, self.line_length), min(high, wide), high * wide)
-        whole = Region((0, 0, wide, high), np.full((high, wide), 255, np.uint8))
-        regions = self._clean(self._segment(page, whole, 0), page.area)
+        page = Page(small, *line_masks(small, self.line_step, self.line_length))
+        regions = self.regions(page)
+        scored = [(region, region_score(page, region)) for region in regions]
+        scored = [item for item in _without_nested(scored) if item[1] >= self.min_score]
         height, width = image.shape[:2]
-        result = []
-        for region in regions:
-            left, top, right, bottom = (value / factor for value in region.box)
-            box = Box.from_xyxy(left, top, right, bottom).clipped(width, height)
-            result.append(Detection(box, round(region.support, 3)))
-        return result
+        scales = (width / small.shape[1], height / small.shape[0])
+        return [_detection(region, score, scales, width, height) for region, score in scored]
 
-    def _segment(self, page: _Page, region: Region, depth: int) -> list[Region]:
-        """Panels inside a region that may have a background of its own."""
-        left, top, right, bottom = region.box
-        crop = page.image[top:bottom, left:right]
-        best: list[Region] = []
-        best_value = 0.0
-        best_near: Mask = np.zeros(crop.shape[:2], np.uint8)
-        for ground in background_colours(crop):
-            near = ground_mask(crop, ground, self.tolerance, 50)
-            found = self._components(near | ~region.shape, page, left, top)
-            value = sum(self._perimeter(part, region) for part in found)
-            if value > best_value or not best:
-                best, best_value, best_near = found, value, near
+    def regions(self, page: Page) -> list[Region]:
+        """Everything that might be a panel, in working pixels, unscored."""
+        return self._segment(page, page.whole, 0)
+
+    def _segment(self, page: Page, region: Region, depth: int) -> list[Region]:
+        """Regions inside one that may have a background of its own."""
+        near, found = self._tell_apart(page, region)
+        origin = (region.box[0], region.box[1])
         if depth > 0:
-            good = [part for part in best if part.support > 0.8 and part.area < 0.9 * region.area]
-            if sum(part.area for part in good) < self.nest_cover * region.area:
-                return self._split(page, region, best_near, (left, top), 0)
+            told = [part for part in found if part.support > 0.8 and part.area < 0.9 * region.area]
+            if sum(part.area for part in told) < 0.5 * region.area:
+                return self._split(page, region, near, origin, 0)
         panels = []
-        for part in best:
-            if depth < 2 and part.area > 0.4 * page.area and (depth == 0 or part.area < 0.9 * region.area):
-                panels += self._segment(page, part, depth + 1)
-            else:
-                panels += self._split(page, part, best_near, (left, top), 0)
+        for part in found:
+            nested = depth < 2 and part.area > 0.4 * page.area and (depth == 0 or part.area < 0.9 * region.area)
+            panels += self._segment(page, part, depth + 1) if nested else self._split(page, part, near, origin, 0)
         return panels
 
-    def _perimeter(self, part: Region, parent: Region) -> float:
-        left, top, right, bottom = part.box
-        if part.area > 0.85 * parent.area:
-            return 0.1
-        return (right - left + bottom - top) * part.support**4
+    def _tell_apart(self, page: Page, region: Region) -> tuple[Mask, list[Region]]:
+        """The background of a region, as the colour that shows the most framed parts, and those parts."""
+        crop = page.image[region.window]
+        outside = cv2.bitwise_not(region.shape)
+        best: tuple[float, Mask, list[Region]] | None = None
+        for ground in background_colours(crop):
+            near = ground_mask(crop, ground, self.tolerance, self.max_tolerance)
+            parts = components(
+                near | outside, self.min_area * page.area, self.min_side * page.unit, (region.box[0], region.box[1])
+            )
+            value = sum(_told(part, region) for part in parts)
+            if best is None or value > best[0]:
+                best = (value, near, parts)
+        if best is None:
+            return outside, [region]
+        return best[1], best[2]
 
-    def _components(self, near: Mask, page: _Page, x: int, y: int) -> list[Region]:
-        ground = connected_to_border(near, 3)
-        rest = cv2.bitwise_not(ground)
-        contours, _ = cv2.findContours(rest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        regions = []
-        for contour in contours:
-            left, top, wide, high = cv2.boundingRect(contour)
-            if wide * high < self.min_area * page.area or min(wide, high) < self.min_side * page.unit:
-                continue
-            shape = np.zeros((high, wide), np.uint8)
-            cv2.drawContours(shape, [contour], 0, 255, cv2.FILLED, offset=(-left, -top))
-            regions.append(Region((x + left, y + top, x + left + wide, y + top + high), shape))
-        return regions
-
-    def _split(self, page: _Page, region: Region, near: Mask, origin: tuple[int, int], depth: int) -> list[Region]:
+    def _split(self, page: Page, region: Region, near: Mask, origin: tuple[int, int], depth: int) -> list[Region]:
+        """The region cut along gutters until no cut is likely; ``near`` starts at ``origin`` on the page."""
         left, top, right, bottom = region.box
-        if depth >= 6:
+        here = near[top - origin[1] : bottom - origin[1], left - origin[0] : right - origin[0]]
+        search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_cut_logit, page.unit)
+        lines = (page.lying[region.window], page.upright[region.window])
+        cut = best_cut(here | cv2.bitwise_not(region.shape), lines, search) if depth < _DEEPEST else None
+        parts = [] if cut is None else halves(region, here, cut, trim=0.03)
+        if len(parts) < 2:
             return [region]
-        x, y = origin
-        near_here = near[top - y : bottom - y, left - x : right - x]
-        free = near_here | ~region.shape
-        min_part = round(1.2 * self.min_side * page.unit)
-        window = (slice(top, bottom), slice(left, right))
-        lines = (page.lying[window], page.upright[window])
-        cuts = candidate_cuts(free, lines, min_part, self.max_slant, page.unit)
-        if not cuts:
-            return [region]
-        logits = np.stack([cut.evidence for cut in cuts]) @ _WEIGHTS + _BIAS
-        index = int(logits.argmax())
-        if logits[index] < self.min_logit:
-            return [region]
-        cut = cuts[index]
-        halves = self._halves(page, region, near_here, cut)
-        if len(halves) < 2 or min(half.support for half in halves) < self.min_support:
-            return [region]
-        return [part for half in halves for part in self._split(page, half, near, origin, depth + 1)]
+        return [leaf for part in parts for leaf in self._split(page, part, near, origin, depth + 1)]
 
-    def _halves(self, page: _Page, region: Region, near: Mask, cut: Cut) -> list[Region]:
-        high, wide = region.shape.shape
-        extent, run = (wide, high) if cut.vertical else (high, wide)
-        along = np.arange(run)
-        middle = (cut.first + cut.last) / 2 + (along - run / 2) * cut.shear / run
-        across = np.arange(extent)[:, None] - middle[None, :]
-        band = (np.abs(across) <= (cut.last - cut.first) / 2 + 2).astype(np.uint8) * 255
-        side = across < 0
-        if cut.vertical:
-            band, side = band.T, side.T
-        halves = []
-        for keep in (side, ~side):
-            shape = np.where(keep, region.shape & ~(near & band), 0).astype(np.uint8)
-            part = self._tight(shape, region.box[0], region.box[1])
-            if part is None:
-                continue
-            if self.reflood:
-                x, y = part.box[0] - region.box[0], part.box[1] - region.box[1]
-                high_, wide_ = part.shape.shape
-                part = self._trim(part, near[y : y + high_, x : x + wide_])
-            halves.append(part)
-        return halves
 
-    def _trim(self, region: Region, near: Mask) -> Region:
-        solid = region.shape & ~near
-        least = self.trim
-        rows = np.flatnonzero(solid.mean(axis=1) > least * 255)
-        columns = np.flatnonzero(solid.mean(axis=0) > least * 255)
-        if rows.size == 0 or columns.size == 0:
-            return region
-        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        left, top = region.box[:2]
-        return Region((left + int(x0), top + int(y0), left + int(x1), top + int(y1)), region.shape[y0:y1, x0:x1])
+def _told(part: Region, parent: Region) -> float:
+    """How much a component says for the background it was found with: the perimeter it backs."""
+    if part.area > _WHOLE * parent.area:
+        return 0.1
+    left, top, right, bottom = part.box
+    return float((right - left + bottom - top) * part.support**4)
 
-    def _tight(self, shape: Mask, left: int, top: int) -> Region | None:
-        rows, columns = np.flatnonzero(shape.any(axis=1)), np.flatnonzero(shape.any(axis=0))
-        if rows.size == 0:
-            return None
-        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        return Region((left + int(x0), top + int(y0), left + int(x1), top + int(y1)), shape[y0:y1, x0:x1])
 
-    def _clean(self, regions: list[Region], page_area: int) -> list[Region]:
-        kept: list[Region] = []
-        for region in sorted(regions, key=lambda item: -item.area):
-            if region.area < self.min_area * page_area:
-                continue
-            box = Box.from_xyxy(*region.box)
-            if any(box.intersection(Box.from_xyxy(*other.box)) > 0.7 * box.area for other in kept):
-                continue
-            kept.append(region)
-        return kept
+def _without_nested(scored: list[tuple[Region, float]]) -> list[tuple[Region, float]]:
+    """Regions that lie mostly inside a larger one taken out, surest first."""
+    kept: list[tuple[Region, float]] = []
+    for region, score in sorted(scored, key=lambda item: -item[0].area):
+        if all(region.shared(other) <= 0.7 * region.area for other, _ in kept):
+            kept.append((region, score))
+    return sorted(kept, key=lambda item: -item[1])
+
+
+def _detection(region: Region, score: float, scales: tuple[float, float], width: int, height: int) -> Detection:
+    left, top, right, bottom = region.box
+    box = Box.from_xyxy(left * scales[0], top * scales[1], right * scales[0], bottom * scales[1])
+    corners = tuple((x * scales[0], y * scales[1]) for x, y in _slanted_corners(region))
+    return Detection(box.clipped(width, height), round(score, 3), "panel", corners)
+
+
+def _slanted_corners(region: Region) -> list[tuple[float, float]]:
+    """Corners of a clearly slanted region in working pixels, clockwise; none when its box says it all."""
+    contours, _ = cv2.findContours(region.shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return []
+    hull = cv2.convexHull(np.concatenate(contours), clockwise=True)
+    area = cv2.contourArea(hull)
+    solid = np.count_nonzero(region.shape) > 0.9 * area
+    if area > 0.92 * region.area or not solid:
+        return []
+    corners = cv2.approxPolyDP(hull, 0.02 * cv2.arcLength(hull, True), True)[:, 0]
+    if not 3 <= len(corners) <= 6:
+        return []
+    return [(float(x + region.box[0]), float(y + region.box[1])) for x, y in corners]

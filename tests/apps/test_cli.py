@@ -45,13 +45,16 @@ def test_every_stage_has_help_with_its_keys(stage: str, comix: Callable[..., obj
         (["report"], "first run: comix extract"),
         (["status"], "first run: comix pipeline"),
         (["rerun", "nowhere"], "not a run folder"),
+        (["extract", "library="], "library= is missing or empty"),
+        (["curate", "workers=-1"], "wanted 0 or more"),
+        (["dream"], "unknown stage 'dream'"),
         (["failures", "stage=dream"], "first run"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     words: list[str], wanted: str, comix: Callable[..., object], tmp_path: Path
 ) -> None:
-    extra = [] if words[0] in ("detekt", "rerun") else [f"workspace={tmp_path / 'ws'}"]
+    extra = [] if words[0] in ("detekt", "rerun", "dream") else [f"workspace={tmp_path / 'ws'}"]
     ran = comix(*words, *extra)
     assert ran.code == 2
     assert wanted in ran.err
@@ -82,6 +85,17 @@ def test_a_stage_before_the_one_it_needs_names_the_command(comix: Callable[..., 
     ran = comix("analyze", f"workspace={workspace_copy}", "detections=other")
     assert ran.code == 2
     assert "comix detect detector=other" in ran.err
+
+
+def test_a_setting_that_must_be_given_is_named(comix: Callable[..., object], workspace_copy: Path) -> None:
+    ran = comix("detect", "detector=replay", f"workspace={workspace_copy}")
+    assert (ran.code, "detector.path= is missing" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("workspace", ["", "a${b}"])
+def test_an_impossible_workspace_is_refused(workspace: str, comix: Callable[..., object]) -> None:
+    ran = comix("extract", "library=x", f"workspace={workspace}")
+    assert (ran.code, "wanted the name of a folder" in ran.err) == (2, True)
 
 
 def test_an_unwritable_workspace_is_one_line(comix: Callable[..., object], tmp_path: Path, library: Path) -> None:
