@@ -57,7 +57,7 @@ def background_colours(image: NDArray[np.uint8], limit: int = 4) -> list[Ground]
     height, width = image.shape[:2]
     band = max(2, round(0.012 * min(height, width)))
     sides = [image[:band], image[-band:], image[:, :band], image[:, -band:]]
-    found = sorted((_commonest(side.reshape(-1, 3)) for side in sides), key=lambda ground: -ground.share)
+    found = sorted((_commonest(_some(side)) for side in sides), key=lambda ground: -ground.share)
     found = [ground for ground in found if ground.share >= 0.25]
     found += [Ground(np.array([level] * 3, np.int16), 3.0, 0.0) for level in (252, 3)]
     kept: list[Ground] = []
@@ -65,6 +65,12 @@ def background_colours(image: NDArray[np.uint8], limit: int = 4) -> list[Ground]
         if all(np.abs(ground.colour - other.colour).max() >= _SAME_COLOUR for other in kept):
             kept.append(ground)
     return kept[:limit]
+
+
+def _some(side: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """About two thousand pixels of a side, ``(n, 3)``."""
+    pixels = side.reshape(-1, 3)
+    return pixels[:: max(1, len(pixels) // 2000)]
 
 
 def _commonest(pixels: NDArray[np.uint8]) -> Ground:
@@ -86,23 +92,30 @@ def ground_mask(image: NDArray[np.uint8], ground: Ground, least: int, most: int)
         least: tolerance per channel for an even background; an uneven one gets more, up to ``most``.
         most: largest tolerance.
     """
-    field: NDArray[np.uint8] = np.empty_like(image)
+    lowest = round(min(least + 3 * ground.spread, most))
     if ground.spread > _UNEVEN:
-        field[:] = _paper(image, ground, most)
-    else:
-        field[:] = ground.colour.astype(np.uint8)
-    away = cv2.absdiff(image, field)
-    blue, green, red = cv2.split(away)
-    furthest = cv2.max(cv2.max(blue, green), red)
-    tolerance = _valley(furthest, round(min(least + 3 * ground.spread, most)), most)
-    return np.asarray(cv2.threshold(furthest, tolerance, 255, cv2.THRESH_BINARY_INV)[1], np.uint8)
+        away = cv2.absdiff(image, _paper(image, ground, most))
+        tolerance = _valley(_strongest(away[::3, ::3]), lowest, most)
+        return np.asarray(cv2.inRange(away, (0.0, 0.0, 0.0), (float(tolerance),) * 3), np.uint8)
+    blue, green, red = (float(value) for value in ground.colour)
+    sample = cv2.absdiff(np.ascontiguousarray(image[::3, ::3]), (blue, green, red, 0.0))
+    tolerance = _valley(_strongest(sample), lowest, most)
+    low = tuple((ground.colour - tolerance).astype(float).tolist())
+    high = tuple((ground.colour + tolerance).astype(float).tolist())
+    return np.asarray(cv2.inRange(image, low, high), np.uint8)
+
+
+def _strongest(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest channel of every pixel, ``(h, w)``."""
+    blue, green, red = cv2.split(image)
+    return np.asarray(cv2.max(cv2.max(blue, green), red), np.uint8)
 
 
 def _valley(distance: NDArray[np.uint8], least: int, most: int) -> int:
     """Where the fewest pixels lie between ``least`` and ``most`` from the background colour; the nearest such place."""
     if least >= most:
         return most
-    counts = np.bincount(distance[::2, ::2].ravel(), minlength=256).astype(np.float64)
+    counts = np.bincount(distance.ravel(), minlength=256).astype(np.float64)
     density = np.convolve(counts, np.ones(7) / 7, mode="same")[least : most + 1]
     return least + int(np.argmax(density <= density.min()))
 
@@ -133,5 +146,5 @@ def connected_to_border(mask: Mask, min_width: int) -> Mask:
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, kernel)
     opened[[0, -1]] = 255
     opened[:, [0, -1]] = 255
-    _, labels = cv2.connectedComponents(opened, connectivity=4, ltype=cv2.CV_16U)
-    return np.ascontiguousarray(np.where(labels == labels[0, 0], 255, 0).astype(np.uint8)[1:-1, 1:-1])
+    cv2.floodFill(opened, None, (0, 0), 128)
+    return np.asarray(cv2.inRange(opened[1:-1, 1:-1], 128, 128), np.uint8)

@@ -19,7 +19,7 @@ from comix.detect.background import Mask
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
 
-_BLOCKS = 40
+_BLOCKS = 24
 """A line across a region is sampled in this many pieces."""
 _LEAST_COVER = 0.5
 """Corridors with less background are not looked at."""
@@ -204,23 +204,17 @@ def _corridors(profiles: Floats, min_part: int) -> tuple[Ints, Ints, Ints, Float
 
 def _beside(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
     """The evidence beside ``n`` cuts, ``(n,)`` each: walls, lines, joint and crowd."""
-    open_ground = ground.at(index, (first + last) // 2)
+    open_ground = ground.at(index, ((first + last) // 2)[:, None])[:, 0]
     free = open_ground > 0.6
     n_free = np.maximum(free.sum(axis=1), 1)
     walls, lines, crowd = [], [], []
     for start, direction in ((first, -1), (last - 1, 1)):
-        wall = np.zeros(len(index), np.float32)
-        edge = np.zeros(len(index), np.float32)
-        for offset in range(-2, 5):
-            row = start + direction * offset
-            if offset > 0:
-                wall = np.maximum(wall, ((ground.at(index, row) < 0.4) & free).sum(axis=1) / n_free)
-            edge = np.maximum(edge, line.at(index, row).mean(axis=1))
-        walls.append(wall)
-        lines.append(edge)
-        outside = start + direction * (direction > 0)
-        crowd += [line.at(index, outside + direction * away).mean(axis=1) for away in (10, 16, 22)]
-    edges = np.maximum(line.at(index, first - 1), line.at(index, last))
+        near = ground.at(index, start[:, None] + direction * np.arange(1, 5))
+        walls.append(((near < 0.4) & free[:, None, :]).sum(axis=2).max(axis=1) / n_free)
+        edge = line.at(index, start[:, None] + direction * np.array([-2, -1, 0, 1, 2, 3, 4, 10, 16, 22])).mean(axis=2)
+        lines.append(edge[:, :7].max(axis=1))
+        crowd.append(edge[:, 7:].mean(axis=1))
+    edges = np.maximum(line.at(index, (first - 1)[:, None]), line.at(index, last[:, None]))[:, 0]
     return {
         "wall_low": np.minimum(*walls),
         "wall_high": np.maximum(*walls),
@@ -236,18 +230,23 @@ class _Sheared:
 
     def __init__(self, mask: Mask, shears: NDArray[np.signedinteger]) -> None:
         self.height, width = mask.shape
-        count = min(_BLOCKS, width)
-        pieces = cv2.resize(mask, (count, self.height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        at = (np.arange(count) + 0.5) / count - 0.5
+        piece = max(1, round(width / _BLOCKS))
+        count = width // piece
+        pieces = cv2.resize(mask[:, : count * piece], (count, self.height), interpolation=cv2.INTER_AREA)
+        at = (np.arange(count) + 0.5) * piece / width - 0.5
         self.shifts = np.round(at[None, :] * shears[:, None]).astype(np.intp)
         self.reach = int(np.abs(self.shifts).max(initial=0))
         self.columns = np.arange(count)
-        self.padded = np.zeros((count, self.height + 2 * self.reach), np.float32)
-        self.padded[:, self.reach : self.reach + self.height] = pieces.T
-        windows = np.lib.stride_tricks.sliding_window_view(self.padded, self.height, axis=1)
-        self.profiles = np.stack([windows[self.columns, self.reach + row].mean(axis=0) for row in self.shifts])
+        padded = np.zeros((count, self.height + 2 * self.reach), np.uint8)
+        padded[:, self.reach : self.reach + self.height] = pieces.T
+        windows = np.lib.stride_tricks.sliding_window_view(padded, self.height, axis=1)
+        self.profiles = np.concatenate(
+            [cv2.reduce(windows[self.columns, self.reach + row], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for row in self.shifts]
+        ) * np.float32(1 / 255)
+        self.padded = padded.astype(np.float32) * np.float32(1 / 255)
 
     def at(self, index: Ints, row: Ints) -> Floats:
-        """Pieces along ``n`` lines given by shear and row, ``(n, n_pieces)``."""
-        where = np.clip(self.reach + row[:, None] + self.shifts[index], 0, self.padded.shape[1] - 1)
-        return self.padded[self.columns[None, :], where]
+        """Pieces along lines given by ``(n,)`` shears and ``(n, k)`` rows of each, ``(n, k, n_pieces)``."""
+        where = self.reach + row[:, :, None] + self.shifts[index][:, None, :]
+        np.clip(where, 0, self.padded.shape[1] - 1, out=where)
+        return self.padded[self.columns, where]

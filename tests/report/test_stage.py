@@ -1,4 +1,4 @@
-"""The report: counts as in the journals, nothing from outside runs or is fetched, same bytes twice, useful when half is missing."""
+"""The report: counts as in the journals, nothing from outside runs, the same bytes twice, useful when half of it is missing."""
 
 from __future__ import annotations
 
