@@ -9,7 +9,7 @@ from typing import Any
 
 from comix.core.errors import UsageError
 
-_ALLOWED = ("comix.detect.", "comix.vlm.", "comix.models.", "comix.train.")
+_ALLOWED = ("comix.detect.", "comix.vlm.", "comix.data.", "comix.models.", "comix.train.")
 """Where a ``_target_`` may point: a config file cannot call anything else on the machine."""
 
 
@@ -26,7 +26,10 @@ def instantiate(config: Mapping[str, Any]) -> Any:
     if not target.startswith(_ALLOWED):
         raise UsageError(f"_target_={target!r}: wanted a class below {', '.join(name + '*' for name in _ALLOWED)}")
     module, _, name = target.rpartition(".")
-    factory = getattr(importlib.import_module(module), name)
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise UsageError(f"_target_={target}: there is no such class ({error})") from error
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     try:
         inspect.signature(factory).bind(**arguments)

@@ -30,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     stage = words[0]
     if stage not in STAGES and stage != "rerun":
+        from comix.launch import refuse_secrets_or_exit
+
+        refuse_secrets_or_exit(words)
         print(_unknown_stage(stage), file=sys.stderr)
         return 2
     if any(word in ("-h", "--help") for word in words[1:]):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from comix.core.errors import UsageError
 from comix.paths import conf_dir
-from comix.schema import CHOICES, STAGES, TEXT_LEAVES, key_names, text_keys
+from comix.schema import CHOICES, RANGES, STAGES, TEXT_LEAVES, key_names, text_keys
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,23 +35,56 @@ def checked_override(stage: str, word: str) -> str:
     if match is None or (match["value"] is None and not match["prefix"].startswith("~")):
         raise UsageError(f"{word!r}: wanted key=value; keys: {', '.join(key_names(stage))}")
     key, value = match["key"], match["value"] or ""
-    if match["prefix"] or key.startswith("hydra"):
+    if key.startswith("hydra"):
         return word
     top, _, rest = key.partition(".")
     if top not in key_names(stage):
         raise UsageError(f"unknown key {top!r}{_nearest(top, key_names(stage))}; keys: {', '.join(key_names(stage))}")
+    if match["prefix"]:
+        return word
     group = conf_dir() / top
     if group.is_dir() and not rest and top not in text_keys(stage):
         _check_option(group, value)
         return word
     if key in text_keys(stage) or (rest and rest.split(".")[-1] in TEXT_LEAVES):
-        return f"{key}={quoted(value)}"
+        return f"{key}={quoted(_expanded(value))}"
     choices = CHOICES.get((stage, key))
     if choices:
         for one in value.split(","):
             if one not in choices:
                 raise UsageError(f"{key}={one}{_nearest(one, choices)}; wanted one of: {', '.join(choices)}")
     return word
+
+
+def _expanded(value: str) -> str:
+    """``~`` at the start of a path as the home folder: not every shell expands it after ``=``."""
+    return str(Path(value).expanduser()) if value.startswith("~") else value
+
+
+def check_ranges(cfg: DictConfig) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        UsageError: names key, value and range.
+    """
+    for key, (least, most) in RANGES.items():
+        value = cfg.get(key)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not least <= value <= most:
+            wanted = f"{least:g} or more" if most == float("inf") else f"{least:g} to {most:g}"
+            raise UsageError(f"{key}={value}: wanted {wanted}")
+
+
+def _without_advice(text: str) -> str:
+    """Hydra's message about a nested key that the chosen option does not have, in our words."""
+    match = re.search(r"Could not override '([\w.]+)'", text)
+    if match is None:
+        return text
+    group, _, leaf = match[1].partition(".")
+    options = [
+        path.stem for path in sorted((conf_dir() / group).glob("*.yaml")) if re.search(rf"(?m)^{leaf}:", path.read_text())
+    ]
+    have = f"; options that have it: {', '.join(f'{group}={name}' for name in options)}" if options else ""
+    return f"{match[1]}: the chosen {group} has no {leaf!r}{have}"
 
 
 def quoted(value: str) -> str:
@@ -92,7 +125,7 @@ def one_line(error: BaseException) -> str:
     """An error of Hydra or OmegaConf with its cause, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=")))
-    return f"{text}: {one_line(error.__cause__)}" if error.__cause__ is not None else text
+    return _without_advice(f"{text}: {one_line(error.__cause__)}" if error.__cause__ is not None else text)
 
 
 def compose(stage: str, overrides: list[str]) -> DictConfig:

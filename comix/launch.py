@@ -6,40 +6,71 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.compose import checked_override, compose, one_line, register_schemas
-from comix.core.errors import ComixError, MissingInputError, SecretOnCommandLineError, UsageError
+from comix.compose import check_ranges, checked_override, compose, one_line, register_schemas
+from comix.core.errors import ComixError, FileFormatError, MissingInputError, SecretOnCommandLineError, UsageError
 from comix.core.workspace import Workspace
+from comix.intake.library import check_library
 from comix.paths import conf_dir
-from comix.schema import REQUIRED, STAGES, key_names, leaves_no_trace, text_keys
+from comix.schema import CHOICES, REQUIRED, STAGES, SWEEPABLE, TEXT_LEAVES, key_names, leaves_no_trace, text_keys
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_SECRET_KEY = re.compile(r"(api[_-]?key|token|secret|password|passwd|credential)s?$", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"(api[_-]?keys?|token|secrets?|password|passwd|credentials?)$", re.IGNORECASE)
 _SECRET_VALUE = re.compile(
-    r"\b(sk-[A-Za-z0-9_-]{8,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,})"
+    r"(?<![\w/.-])(sk-(?=[\w-]*\d)[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,})"
 )
 
 
 def launch(stage: str, words: list[str]) -> int:
     """Run a stage; the exit code. A user's mistake is one line on standard error and exit code 2."""
     try:
+        words = named_text(words) if stage == "search" else words
         refuse_secrets(words)
         if stage == "rerun":
             stage, words = _rerun_words(words)
         multirun = any(word in ("-m", "--multirun") for word in words)
         overrides = [checked_override(stage, word) for word in words if word not in ("-m", "--multirun")]
         _require_keys(stage, words)
+        _refuse_lost_sweep(stage, words, multirun)
         if leaves_no_trace(stage, words):
             return _look(stage, words)
-        Workspace(Path(_value_of(stage, words, "workspace"))).create()
+        _check_places(stage, words)
         return _run(stage, overrides, multirun)
     except ComixError as error:
         sys.stderr.write(f"comix {stage}: {error}\n")
         return 2
+
+
+def named_text(words: list[str]) -> list[str]:
+    """The words of ``comix search`` with its text, an ordinary argument of any characters, as ``text=...``.
+
+    >>> named_text(["E=mc², isn't it?", "top_k=5"])
+    ["text=E=mc², isn't it?", 'top_k=5']
+
+    Raises:
+        UsageError: two texts, or an argument that may be a mistyped key.
+    """
+    keys = key_names("search")
+    texts = []
+    for word in words:
+        key, equals, _ = word.partition("=")
+        if equals and (key.split(".")[0] in keys or key.startswith("hydra")):
+            continue
+        near = get_close_matches(key, keys, n=1, cutoff=0.7) if equals else []
+        if near:
+            raise UsageError(f"unknown key {key!r} (did you mean {near[0]!r}?); if it is the text itself: text={word!r}")
+        texts.append(word)
+    if len(texts) > 1:
+        raise UsageError(f"{len(texts)} texts: {', '.join(map(repr, texts))}; wanted one: comix search {' '.join(texts)!r}")
+    if texts and any(word.startswith("text=") for word in words):
+        raise UsageError(f"{texts[0]!r} and text= are both given; wanted one text")
+    shield = {word: " " for word in texts if word == "null" or word.startswith("~")}  # neither nothing nor a home folder
+    return [f"text={shield.get(word, '')}{word}" if word in texts else word for word in words]
 
 
 def refuse_secrets(words: Iterable[str]) -> None:
@@ -58,15 +89,24 @@ def refuse_secrets(words: Iterable[str]) -> None:
             )
 
 
-def _value_of(stage: str, words: list[str], key: str) -> str:
-    """The value a key will have: the last one given, else the stage's default."""
+def refuse_secrets_or_exit(words: Iterable[str]) -> None:
+    """`refuse_secrets` for a command that has no stage yet: ends the program with exit code 2."""
+    try:
+        refuse_secrets(words)
+    except SecretOnCommandLineError as error:
+        sys.stderr.write(f"comix: {error}\n")
+        raise SystemExit(2) from None
+
+
+def _value_of(stage: str, words: list[str], key: str, required: bool = True) -> str:
+    """The value a path key will have: the last one given, else the stage's default; ``~`` expanded."""
     given = [word.partition("=")[2] for word in words if word.partition("=")[0] == key]
     default = next(str(one.default) for one in STAGES[stage].__dataclass_fields__.values() if one.name == key)
     value = given[-1] if given else default
-    if not value or "${" in value:
+    if required and (not value or (key == "workspace" and "${" in value)):
         what = "is empty" if not value else "holds '${', which the config language would read as a reference"
         raise UsageError(f"{key}={value}: {what}; wanted the name of a folder")
-    return value
+    return str(Path(value).expanduser()) if value else ""
 
 
 def _require_keys(stage: str, words: list[str]) -> None:
@@ -76,22 +116,70 @@ def _require_keys(stage: str, words: list[str]) -> None:
             raise UsageError(f"{one.name}= is missing or empty; wanted: comix {stage} {one.name}=FOLDER")
 
 
+def _refuse_lost_sweep(stage: str, words: list[str], multirun: bool) -> None:
+    """Stop a sweep whose jobs would write the same files one after another, and a list of choices without ``-m``.
+
+    Raises:
+        UsageError: names the way that works.
+    """
+    swept = [word.partition("=")[0] for word in words if "," in word.partition("=")[2]]
+    swept = [key for key in swept if (stage, key) in CHOICES or (conf_dir() / key).is_dir()]
+    if swept and not multirun:
+        raise UsageError(f"{swept[0]}: several choices make a sweep; add -m")
+    if multirun and stage not in SWEEPABLE and not all((conf_dir() / key).is_dir() for key in swept):
+        raise UsageError(
+            f"-m over {', '.join(swept)}: each job would replace the files of the one before; use one workspace each"
+        )
+
+
+def _check_places(stage: str, words: list[str]) -> None:
+    """The library is there and the workspace can be written, before anything is; only intake makes a workspace.
+
+    Raises:
+        MissingInputError: no such library, or a workspace that no stage has filled yet.
+        WorkspaceError: the workspace cannot be written.
+    """
+    workspace = Workspace(Path(_value_of(stage, words, "workspace")))
+    makes_workspace = "library" in key_names(stage)
+    if makes_workspace and _value_of(stage, words, "library", required=False):
+        check_library(Path(_value_of(stage, words, "library")))
+    if not makes_workspace and not workspace.root.exists():
+        raise MissingInputError(
+            f"workspace={workspace.root}: no such folder; first run: comix extract library=FOLDER workspace={workspace.root}"
+        )
+    workspace.create()
+
+
 def _rerun_words(words: list[str]) -> tuple[str, list[str]]:
     """Stage and overrides of an earlier run, newer ones after them."""
     if not words or "=" in words[0]:
         raise UsageError("rerun: wanted a run folder: comix rerun RUN_DIR [key=value ...]")
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     record = Path(words[0]) / ".hydra"
     if not (record / "hydra.yaml").is_file():
-        raise MissingInputError(
-            f"{words[0]}: not a run folder (no {record / 'hydra.yaml'}); run folders lie in WORKSPACE/runs/"
-        )
-    stage = str(OmegaConf.load(record / "hydra.yaml").hydra.job.config_name)
+        jobs = sorted(path.parent.parent.name for path in Path(words[0]).glob("*/.hydra/hydra.yaml"))
+        hint = f"it is a sweep: name one of its jobs, {words[0]}/{jobs[0]}" if jobs else "run folders lie in WORKSPACE/runs/"
+        raise MissingInputError(f"{words[0]}: not a run folder (no {record / 'hydra.yaml'}); {hint}")
+    try:
+        stage = str(OmegaConf.load(record / "hydra.yaml").hydra.job.config_name)
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise FileFormatError(f"{record / 'hydra.yaml'}: not the record of a run ({one_line(error)})") from error
+    if stage not in STAGES:
+        raise FileFormatError(f"{record / 'hydra.yaml'}: names the stage {stage!r}, which this version does not have")
     saved: Any = OmegaConf.load(record / "config.yaml")
     keys = key_names(stage)
     texts = text_keys(stage)
-    replay = [str(word) for word in OmegaConf.load(record / "overrides.yaml") if str(word).partition("=")[0] not in texts]
+    replay = []
+    for word in map(str, OmegaConf.load(record / "overrides.yaml")):
+        key = word.partition("=")[0]
+        nested_text = "." in key and key.rpartition(".")[2] in TEXT_LEAVES
+        if nested_text:
+            replay.append(f"{key}={OmegaConf.select(saved, key)}")
+        elif key not in texts:
+            replay.append(word)
     replay += [f"{key}={saved[key]}" for key in keys if key in texts and key in saved and saved[key] is not None]
     return stage, [*replay, *words[1:]]
 
@@ -131,6 +219,7 @@ def _flat(result: Any) -> list[Any]:
 
 def _run_app(stage: str, cfg: DictConfig) -> int:
     try:
+        check_ranges(cfg)
         return int(importlib.import_module(f"comix.apps.{stage}").main(cfg))
     except ComixError as error:
         sys.stderr.write(f"comix {stage}: {error}\n")

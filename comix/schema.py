@@ -44,6 +44,7 @@ class ConvertConfig(WorkConfig):
     """Keys of ``convert``."""
 
     library: str = REQUIRED
+    source: str = ""
     output: str = ""
     render_long_side: int = 2200
 
@@ -96,6 +97,75 @@ class CurateConfig(WorkConfig):
 
 
 @dataclass
+class EmbedConfig(StageConfig):
+    """Keys of ``embed``."""
+
+    checkpoint: str = ""
+    name: str = ""
+    list: str = "lists/dataspec_all_list.txt"
+    image_root: str = ""
+    max_panels: int = 12
+    batch_size: int = 32
+    device: str = "auto"
+    skeleton: bool = False
+    overwrite: bool = False
+    shard: str = ""
+    limit: Optional[int] = None  # noqa: UP045  (OmegaConf 2.3 reads Optional)
+    retry: str = ""
+
+
+@dataclass
+class IndexConfig(StageConfig):
+    """Keys of ``index``."""
+
+    name: str = ""
+    overwrite: bool = False
+
+
+@dataclass
+class SearchConfig(StageConfig):
+    """Keys of ``search``."""
+
+    text: str = ""
+    image: str = ""
+    like: str = ""
+    top_k: int = 10
+    level: str = "auto"
+    series: str = ""
+    page_type: str = ""
+    name: str = ""
+
+
+@dataclass
+class TrainConfig(StageConfig):
+    """Keys of ``train``."""
+
+    name: str = ""
+    batch_size: int = 8
+    epochs: int = 40
+    lr: float = 0.001
+    seed: int = 0
+    resume: str = "auto"
+    dataset: Any = None
+    model: Any = None
+    objective: Any = None
+    mpm_variant: Any = None
+    trainer: Any = None
+    logger: Any = None
+    optimisation: Any = None
+    experiment: Any = None
+
+
+@dataclass
+class CompareConfig(StageConfig):
+    """Keys of ``compare``."""
+
+    runs: str = ""
+    format: str = "table"
+    output: str = ""
+
+
+@dataclass
 class ReportConfig(StageConfig):
     """Keys of ``report``."""
 
@@ -111,6 +181,7 @@ class PipelineConfig(WorkConfig):
     """Keys of ``pipeline``."""
 
     library: str = REQUIRED
+    source: str = ""
     detector: Any = None
     vlm: Any = None
     direction: str = "auto"
@@ -156,6 +227,11 @@ STAGES: dict[str, type[StageConfig]] = {
     "analyze": AnalyzeConfig,
     "align": AlignConfig,
     "curate": CurateConfig,
+    "embed": EmbedConfig,
+    "index": IndexConfig,
+    "search": SearchConfig,
+    "train": TrainConfig,
+    "compare": CompareConfig,
     "report": ReportConfig,
     "status": StatusConfig,
     "failures": FailuresConfig,
@@ -163,14 +239,37 @@ STAGES: dict[str, type[StageConfig]] = {
 }
 """Stage name -> its schema, in the order of the work."""
 
-LOOKS_ONLY = frozenset({"status", "failures", "doctor"})
+LOOKS_ONLY = frozenset({"status", "failures", "doctor", "search"})
+
+
+SWEEPABLE = frozenset({"train"})
+"""Stages whose jobs write into run folders of their own, so that ``-m`` over any key makes sense."""
+
+RANGES: dict[str, tuple[float, float]] = {
+    "workers": (0, float("inf")),
+    "limit": (0, float("inf")),
+    "timeout_s": (0.001, float("inf")),
+    "memory_mb": (64, float("inf")),
+    "conf_threshold": (0, 1),
+    "min_det_score": (0, 1),
+    "min_text_coverage": (0, 1),
+    "min_score": (0, 4),
+    "save_vis": (0, float("inf")),
+    "max_pages": (1, float("inf")),
+    "render_long_side": (16, 20000),
+    "top_k": (1, float("inf")),
+    "batch_size": (1, float("inf")),
+    "epochs": (1, float("inf")),
+    "max_panels": (1, float("inf")),
+}
+"""Least and greatest value of a number, wherever it is a key."""
 
 
 def leaves_no_trace(stage: str, words: list[str]) -> bool:
     """Whether a command works outside any workspace: no run folder, nothing written but what it was told to."""
     return (
         stage in LOOKS_ONLY
-        or (stage == "demo" and "credits=true" in words)
+        or (stage == "demo" and "credits=true" in [word.lower() for word in words])
         or (stage == "order" and any(word.startswith("boxes=") for word in words))
     )
 
@@ -180,7 +279,9 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("order", "direction"): ("auto", "ltr", "rtl"),
     ("pipeline", "direction"): ("auto", "ltr", "rtl"),
     ("demo", "direction"): ("auto", "ltr", "rtl"),
+    ("search", "level"): ("auto", "panel", "page"),
     ("failures", "format"): ("table", "csv", "json"),
+    ("compare", "format"): ("table", "markdown", "csv", "latex", "json"),
 }
 """Values of closed choices; these may be swept with ``-m``, free text and paths may not."""
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from comix.align.page import Aligner, AlignJob
 from comix.align.quality import SUBSETS
-from comix.core.files import digest, write_if_changed
+from comix.core.files import digest, write_bytes, write_if_changed
 from comix.core.journal import Journal
 from comix.core.task import Item, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.io.analysis import analysis_path
-from comix.io.coco import read_predictions
+from comix.io.coco import read_predictions, require_order
 from comix.io.dataspec import dataspec_path, write_list
 from comix.io.tables import read_pages, write_parquet
 
@@ -56,8 +56,11 @@ def run_align(workspace: Workspace, settings: dict[str, Any], min_score: int, op
     """
     detector, reader = settings["detector"], settings["reader"]
     pages = read_pages(workspace.require_pages())
-    found = read_predictions(workspace.require_predictions(detector, needs_order=True))
-    folder = workspace.analysis_dir(reader)
+    found = read_predictions(workspace.require_predictions(detector))
+    require_order(
+        workspace.predictions(detector), found.values(), f"comix order detections={detector} workspace={workspace.root}"
+    )
+    folder = workspace.require_analyses(reader)
     items = []
     for page in pages:
         analysis, target = analysis_path(folder, page.page_id), dataspec_path(workspace.dataspec_dir, page.page_id)
@@ -68,12 +71,22 @@ def run_align(workspace: Workspace, settings: dict[str, Any], min_score: int, op
         fingerprint = digest(ALIGN_VERSION, settings, page.as_row(), repr(current), read)
         items.append(Item(page.page_id, job, fingerprint, (target,) if read and current else (), page.book_id))
     build: Callable[[], Aligner] = partial(build_aligner, settings)
-    with Journal(workspace.journal("align"), f"{detector}+{reader}") as journal:
+    variant = f"{detector}+{reader}"
+    with Journal(workspace.journal("align"), variant) as journal:
+        _take_over(workspace, journal, variant)
         summary = run_stage("align", "pages", items, build, journal, options)
         rows = {row.key: row.result for row in journal.rows()}
     table = _derive_table(workspace, [item.key for item in items], rows, reader, min_score)
     summary.notes.append(_score_note(table))
     return summary
+
+
+def _take_over(workspace: Workspace, journal: Journal, variant: str) -> None:
+    """Make this variant the one that ``dataspec/`` holds; what it wrote there before another took over is written again."""
+    owner = workspace.dataspec_dir / ".variant"
+    if not owner.is_file() or owner.read_text(encoding="utf-8") != variant:
+        journal.forget(list(journal.state()))
+        write_bytes(owner, variant.encode())
 
 
 def _score_note(table: pd.DataFrame) -> str:

@@ -22,14 +22,7 @@ def workspace_of(cfg: DictConfig) -> Workspace:
 
 
 def run_options(cfg: DictConfig) -> RunOptions:
-    """How the stage shall run.
-
-    Raises:
-        UsageError: a number that makes no sense.
-    """
-    for key, least in (("workers", 0), ("limit", 0), ("timeout_s", 0.001), ("memory_mb", 64)):
-        if cfg[key] is not None and cfg[key] < least:
-            raise UsageError(f"{key}={cfg[key]}: wanted {least} or more")
+    """How the stage shall run."""
     resume = "comix " + " ".join(shlex.quote(word) for word in sys.argv[1:])
     return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, resume)
 

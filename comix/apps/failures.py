@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from comix.apps.common import say, workspace_argument
@@ -23,6 +22,8 @@ from comix.core.overview import STAGE_ORDER, troubled_rows
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+_SHOWN = 100
+"""Rows shown per reason in the table form."""
 _FIELDS = ("stage", "variant", "status", "reason", "key", "detail", "hint")
 
 
@@ -58,12 +59,15 @@ def _print_grouped(found: list[tuple[str, str, Row]]) -> None:
     if not found:
         say("Nothing failed.")
         return
-    groups = Counter((stage, row.status, row.reason, row.hint) for stage, _, row in found)
-    for (stage, status, reason, hint), count in groups.most_common():
-        say(f"{stage}: {count} {status}, {reason}")
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for stage, _, row in found:
+        groups.setdefault((stage, row.status, row.reason, row.hint), []).append(row)
+    for (stage, status, reason, hint), rows in sorted(groups.items(), key=lambda group: -len(group[1])):
+        say(f"{stage}: {len(rows)} {status}, {reason}")
         say(f"  what to do: {hint}")
-        for name, _, row in found:
-            if (name, row.status, row.reason, row.hint) == (stage, status, reason, hint):
-                detail = row.detail.strip().splitlines()[-1] if row.detail.strip() else ""
-                say(f"    {row.key}" + (f"  ({detail})" if detail else ""))
+        for row in rows[:_SHOWN]:
+            detail = row.detail.strip().splitlines()[-1] if row.detail.strip() else ""
+            say(f"    {row.key}" + (f"  ({detail})" if detail else ""))
+        if len(rows) > _SHOWN:
+            say(f"    and {len(rows) - _SHOWN} more: format=csv lists all")
         say()

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from comix.apps.common import say, workspace_argument
 from comix.core.errors import MissingInputError
 from comix.core.overview import stage_counts
 from comix.core.workspace import Workspace
+from comix.io.tables import read_pages
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,10 +51,11 @@ def main(cfg: DictConfig) -> int:
 def show_counts(workspace: Workspace) -> None:
     """Print one line per stage whose counts add up."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("stage", "of", "inputs", "done", "failed", "skipped"):
+    for name in ("stage", "of", "inputs", "done", "failed", "skipped", "to do"):
         table.add_column(name, justify="left" if name in ("stage", "of") else "right")
-    for one in stage_counts(workspace):
+    pages = read_pages(workspace.pages_table) if workspace.pages_table.is_file() else []
+    for one in stage_counts(workspace, {page.page_id for page in pages}):
         label = f"{one.unit} ({one.variant})" if one.variant else one.unit
-        numbers = [str(number) for number in (one.inputs, one.done, one.failed, one.skipped)]
-        table.add_row(one.stage, label, *numbers, style="yellow" if one.failed else None)
+        numbers = [str(number) for number in (one.inputs, one.done, one.failed, one.skipped, one.to_do)]
+        table.add_row(one.stage, Text(label), *numbers, style="yellow" if one.failed else None)
     Console().print(table)

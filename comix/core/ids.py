@@ -6,7 +6,7 @@ Ids are assigned once and are permanent: a book added later never renames an old
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterator
 from pathlib import PurePosixPath
 
 _UNSAFE = '<>:"|?*\\%'
@@ -22,15 +22,20 @@ def page_id(book_id: str, number: int) -> str:
     return f"{book_id}/{number:04d}"
 
 
-def propose_book_ids(container: str, source: str) -> Iterable[str]:
+def propose_book_ids(container: str, source: str, suffixes: Container[str]) -> Iterator[str]:
     """Ids that a container may get, best first: without suffix, with it, with the library's name, numbered.
 
-    >>> ids = propose_book_ids("A/x.cbz", "lib")
+    Args:
+        container: path relative to the library root.
+        source: name of the library.
+        suffixes: suffixes of container files, lower case; anything else after a dot is part of the name ("Dr. Slump").
+
+    >>> ids = propose_book_ids("A/x.cbz", "lib", {".cbz"})
     >>> [next(ids) for _ in range(4)]
     ['A/x', 'A/x.cbz', 'lib/A/x.cbz', 'lib/A/x.cbz~2']
     """
     path = PurePosixPath(unicodedata.normalize("NFC", container))
-    stem = path.with_suffix("") if path.suffix and path.name != path.suffix else path
+    stem = path.with_suffix("") if path.suffix.lower() in suffixes and path.name != path.suffix else path
     yield str(stem)
     yield str(path)
     yield f"{source}/{path}"
@@ -40,24 +45,25 @@ def propose_book_ids(container: str, source: str) -> Iterable[str]:
         number += 1
 
 
-def escape(identifier: str, upper: bool = False) -> str:
+def escape(identifier: str, letters: bool = False) -> str:
     """A file path for an id: reversible (`unescape`), valid on Windows and other systems.
 
     Args:
         identifier: a book id; ``/`` separates folders.
-        upper: also escape upper-case letters, for an id that differs from another only by case.
+        letters: escape every letter that has a case, for an id that differs from another only by case.
 
     >>> escape('What? 100%/CON')
     'What%3F 100%25/%43ON'
     >>> unescape(escape('What? 100%/CON'))
     'What? 100%/CON'
     """
-    return "/".join(_escape_part(part, upper) for part in identifier.split("/"))
+    return "/".join(_escape_part(part, letters) for part in identifier.split("/"))
 
 
-def _escape_part(part: str, upper: bool) -> str:
+def _escape_part(part: str, letters: bool) -> str:
     escaped = "".join(
-        _percent(char) if char in _UNSAFE or ord(char) < 32 or (upper and char != char.casefold()) else char for char in part
+        _percent(char) if char in _UNSAFE or ord(char) < 32 or (letters and char.lower() != char.upper()) else char
+        for char in part
     )
     if part.split(".", maxsplit=1)[0].rstrip(" ").casefold() in _RESERVED or part in (".", ".."):
         escaped = escaped if escaped.startswith("%") else _percent(part[0]) + escaped[1:]

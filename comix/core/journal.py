@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -61,22 +61,31 @@ class Journal:
     Args:
         path: the SQLite file, made if absent.
         variant: for example the detector's name.
+        read_only: only look; works on file systems that cannot be written.
 
     Raises:
         WorkspaceError: the file cannot be opened or is not a journal.
     """
 
-    def __init__(self, path: Path, variant: str = "") -> None:
+    def __init__(self, path: Path, variant: str = "", read_only: bool = False) -> None:
         self.path, self.variant = path, variant
-        try:
+        with self._clear_errors():
+            if read_only:
+                self._db = _connect_read_only(path)
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
             self._use_wal()
             self._db.executescript(_SCHEMA)
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.Error, OSError) as error:
             raise WorkspaceError(
-                f"{path}: cannot open the journal ({error}); wanted a writable SQLite file. "
-                "Choose another workspace, or free the file if another program holds it."
+                f"{self.path}: this journal cannot be used ({error}). Free space if the disk is full; if the file is damaged, "
+                f"move it away and run `comix {self.path.stem}` again: what is finished is found or made again"
             ) from error
 
     def _use_wal(self) -> None:
@@ -97,13 +106,12 @@ class Journal:
     def state(self) -> dict[str, tuple[str, str, str]]:
         """``key -> (status, fingerprint, reason)`` of every top-level input."""
         query = "SELECT key, status, fingerprint, reason FROM items WHERE variant = ? AND parent = ''"
-        with closing(self._db.execute(query, (self.variant,))) as rows:
+        with self._clear_errors(), closing(self._db.execute(query, (self.variant,))) as rows:
             return {key: (status, fingerprint, reason) for key, status, fingerprint, reason in rows}
 
     def record(self, rows: Iterable[tuple[Row, tuple[Row, ...]]]) -> None:
         """Write inputs with their children in one transaction; older children of the same input are replaced."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._clear_errors(), self._transaction():
             for row, children in rows:
                 self._db.execute("DELETE FROM items WHERE variant = ? AND parent = ?", (self.variant, row.key))
                 self._db.executemany(
@@ -111,14 +119,25 @@ class Journal:
                     " seconds) VALUES (?,?,?,?,?,?,?,?,?,?)",
                     [self._values(one) for one in (row, *children)],
                 )
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Drop inputs and their children: what they say no longer holds."""
+        if not keys:
+            return
+        with self._clear_errors(), self._transaction():
+            for column in ("key", "parent"):
+                pairs = ((self.variant, key) for key in keys)
+                self._db.executemany(f"DELETE FROM items WHERE variant = ? AND {column} = ?", pairs)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
             self._db.execute("COMMIT")
-        except BaseException as error:
+        except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise WorkspaceError(
-                    f"{self.path}: cannot be written ({error}); free space, then run the command again"
-                ) from error
             raise
 
     def _values(self, row: Row) -> tuple[Any, ...]:
@@ -135,14 +154,19 @@ class Journal:
         query += " AND parent = ''" if parents_only else ""
         query += " AND parent != ''" if children_only else ""
         arguments = (self.variant, status) if status else (self.variant,)
-        with closing(self._db.execute(query + " ORDER BY key", arguments)) as found:
+        with self._clear_errors(), closing(self._db.execute(query + " ORDER BY key", arguments)) as found:
             for key, state, parent, reason, detail, hint, fingerprint, result, seconds in found:
                 yield Row(key, state, parent, reason, detail, hint, fingerprint, json.loads(result), seconds)
+
+    def variants(self) -> list[str]:
+        """All variants in this file, sorted."""
+        with self._clear_errors(), closing(self._db.execute("SELECT DISTINCT variant FROM items")) as rows:
+            return sorted(variant for (variant,) in rows)
 
     def counts(self) -> dict[tuple[bool, str], int]:
         """``(is_child, status) -> n`` over all rows."""
         query = "SELECT parent != '', status, COUNT(*) FROM items WHERE variant = ? GROUP BY 1, 2"
-        with closing(self._db.execute(query, (self.variant,))) as rows:
+        with self._clear_errors(), closing(self._db.execute(query, (self.variant,))) as rows:
             return {(bool(child), status): n for child, status, n in rows}
 
 
@@ -154,5 +178,17 @@ def variants(path: Path) -> list[str]:
     """
     if not path.is_file():
         return []
-    with Journal(path) as journal, closing(journal._db.execute("SELECT DISTINCT variant FROM items")) as rows:
-        return sorted(variant for (variant,) in rows)
+    with Journal(path, read_only=True) as journal:
+        return journal.variants()
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that never writes; a medium that cannot be written has no place for SQLite's own files either."""
+    location = path.resolve().as_uri()
+    try:
+        found = sqlite3.connect(f"{location}?mode=ro", uri=True, timeout=60, isolation_level=None)
+        found.execute("SELECT 1 FROM items LIMIT 1").fetchone()
+    except sqlite3.OperationalError:
+        found = sqlite3.connect(f"{location}?immutable=1", uri=True, timeout=60, isolation_level=None)
+        found.execute("SELECT 1 FROM items LIMIT 1").fetchone()
+    return found

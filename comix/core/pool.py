@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from comix.core.errors import ItemError, WorkspaceError
+from comix.core.errors import ComixError, ItemError, WorkspaceError
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
@@ -28,8 +28,10 @@ def run_here(todo: list[Item], build_worker: Callable[[], Worker], stop: threadi
 
 def run_in_processes(
     todo: list[Item], build_worker: Callable[[], Worker], options: RunOptions, stop: threading.Event
-) -> Iterator[tuple[Item, Outcome]]:
+) -> Iterator[tuple[Item, Outcome] | None]:
     """Outcomes as they come from ``options.workers`` processes; a hang or crash is one failed outcome.
+
+    None now and then while nothing comes, so that the caller can save what it has.
 
     At most two inputs per worker are in flight, so memory does not grow with the number of inputs.
     """
@@ -54,6 +56,8 @@ def run_in_processes(
                 if not flying:
                     break
                 finished, _ = wait(flying, timeout=0.5, return_when=FIRST_COMPLETED)
+                if not finished:
+                    yield None
                 for future in finished:
                     yield flying.pop(future), _collect(future, options)
             pool.close()
@@ -91,6 +95,10 @@ def _collect(future: Future[Outcome], options: RunOptions) -> Outcome:
         return Outcome("failed", "worker_crashed", f"the worker process died (exit code {error.exitcode})")
     except MemoryError:
         return Outcome("failed", "out_of_memory", f"more than memory_mb={options.memory_mb} wanted")
+    except ComixError:  # the worker itself could not be built: the user's mistake, not this input's
+        raise
+    except Exception:  # noqa: BLE001  (an outcome that does not travel between processes is one failed row)
+        return Outcome("failed", "internal_error", traceback.format_exc(limit=-8))
 
 
 def guarded(worker: Worker, payload: Any) -> Outcome:

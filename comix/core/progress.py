@@ -26,7 +26,7 @@ class Progress:
             self.bar = RichProgress(
                 TextColumn("{task.description:<8}"), BarColumn(bar_width=24), MofNCompleteColumn(),
                 TextColumn("{task.fields[state]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-                TextColumn("[dim]{task.fields[current]}"), console=console, transient=True,
+                TextColumn("{task.fields[current]}", style="dim", markup=False), console=console, transient=True,
             )  # fmt: skip
             self.task = self.bar.add_task(stage, total=total, state="", current="")
 

@@ -8,13 +8,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
-from comix.core.errors import UsageError
+from filelock import FileLock, Timeout
+
+from comix.core.errors import UsageError, WorkspaceError
+from comix.core.ids import escape
 from comix.core.journal import Journal, Row
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
-from comix.core.reasons import hint_for
+from comix.core.reasons import REASONS, hint_for
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
@@ -35,6 +39,7 @@ class Summary:
     skipped: int = 0
     fresh: int = 0
     not_reached: int = 0
+    interrupted: bool = False
     seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
@@ -49,7 +54,7 @@ class Summary:
     @property
     def exit_code(self) -> int:
         """0 when all is well, 1 when inputs failed, 130 when interrupted."""
-        return 130 if self.not_reached else int(self.failed > 0)
+        return 130 if self.interrupted else int(self.failed > 0)
 
 
 def parse_retry(retry: str) -> tuple[bool, str]:
@@ -64,7 +69,7 @@ def parse_retry(retry: str) -> tuple[bool, str]:
     if not retry:
         return False, ""
     word, _, reason = retry.partition(":")
-    if word != "failed":
+    if word != "failed" or (reason and reason not in REASONS):
         raise UsageError(f"retry={retry}: wanted retry=failed or retry=failed:REASON (see `comix failures` for reasons)")
     return True, reason
 
@@ -90,27 +95,56 @@ def run_stage(
     Returns:
         Counts over ``items`` (after ``limit``), earlier outcomes included.
     """
-    chosen = list(items if options.limit is None else items[: options.limit])
     retry, only_reason = parse_retry(options.retry)
-    known = journal.state()
-    todo = [item for item in chosen if _needs_work(item, known.get(item.key), retry, only_reason)]
-    summary = Summary(stage, unit, inputs=len(chosen), fresh=0)
-    pending = {item.key for item in todo}
-    for item in chosen:
-        if item.key not in pending:
-            _count(summary, known[item.key][0])
-    started = time.monotonic()
-    if todo:
-        _work(todo, build_worker, journal, options, summary)
-    summary.seconds = time.monotonic() - started
+    with stage_lock(journal.path, journal.variant):
+        known = journal.state()
+        journal.forget([one.key for one in items if one.key in known and known[one.key][1] != one.fingerprint])
+        chosen = list(items if options.limit is None else items[: options.limit])
+        todo = [item for item in chosen if _needs_work(item, known.get(item.key), retry, only_reason)]
+        summary = Summary(stage, unit, inputs=len(chosen))
+        pending = {item.key for item in todo}
+        for item in chosen:
+            if item.key not in pending:
+                _count(summary, known[item.key][0])
+        started = time.monotonic()
+        if todo:
+            _work(todo, build_worker, journal, options, summary)
+        summary.seconds = time.monotonic() - started
     summary.not_reached = len(chosen) - summary.done - summary.failed - summary.skipped
     return summary
+
+
+@contextmanager
+def stage_lock(journal: Path, variant: str) -> Iterator[None]:
+    """Keep two runs from doing the same work; released by the system when a process dies.
+
+    Raises:
+        WorkspaceError: another process works on the same stage and variant of this workspace.
+    """
+    name = f"{journal.stem}-{escape(variant).replace('/', '%2F')}.lock" if variant else f"{journal.stem}.lock"
+    lock = FileLock(journal.parent / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkspaceError(
+            f"{journal.stem}: another process is working on it in this workspace ({lock.lock_file}); wait for it, or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+_MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_failed", "write_failed"})
+"""Troubles that go away when something else is done: such inputs are tried again by themselves."""
 
 
 def _needs_work(item: Item, known: tuple[str, str, str] | None, retry: bool, only_reason: str) -> bool:
     if known is None or known[1] != item.fingerprint:
         return True
     status, _, reason = known
+    if reason in _MENDED_ELSEWHERE:
+        return True
     if status == "done":
         return not all(path.exists() for path in item.outputs)
     return status == "failed" and retry and only_reason in ("", reason)
@@ -126,13 +160,18 @@ def _work(
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
     with _interruptible(options.resume_hint) as stop, Progress(summary.stage, len(todo), summary.unit) as progress:
-        outcomes: Iterable[tuple[Item, Outcome]]
+        outcomes: Iterable[tuple[Item, Outcome] | None]
         if options.workers > 0:
             outcomes = run_in_processes(todo, build_worker, options, stop)
         else:
             outcomes = run_here(todo, build_worker, stop)
         try:
-            for item, outcome in outcomes:
+            for finished in outcomes:
+                if finished is None:  # nothing new for a while: what there is must not wait
+                    journal.record(batch)
+                    batch, last_commit = [], time.monotonic()
+                    continue
+                item, outcome = finished
                 batch.append(_as_rows(item, outcome))
                 _count(summary, outcome.status)
                 summary.fresh += 1
@@ -142,6 +181,7 @@ def _work(
                     batch, last_commit = [], time.monotonic()
         finally:
             journal.record(batch)
+            summary.interrupted = stop.is_set()
 
 
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from comix.core.errors import MissingInputError, WorkspaceError
+from comix.core.errors import MissingInputError, UsageError, WorkspaceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Workspace:
 
     def detections_dir(self, detector: str) -> Path:
         """Folder of one detector's output."""
-        return self.root / "detections" / detector
+        return self.root / "detections" / _plain_name("detections", detector)
 
     def predictions(self, detector: str) -> Path:
         """COCO file of one detector."""
@@ -58,7 +58,7 @@ class Workspace:
 
     def analysis_dir(self, reader: str) -> Path:
         """Folder of one reader's analysis files."""
-        return self.root / "analysis" / reader
+        return self.root / "analysis" / _plain_name("reader", reader)
 
     @property
     def alignment_dir(self) -> Path:
@@ -102,7 +102,7 @@ class Workspace:
             )
         return self.pages_table
 
-    def require_predictions(self, detector: str, needs_order: bool = False) -> Path:
+    def require_predictions(self, detector: str) -> Path:
         """The COCO file's path.
 
         Raises:
@@ -118,10 +118,36 @@ class Workspace:
             )
         return path
 
+    def require_analyses(self, reader: str) -> Path:
+        """The folder of one reader's analyses.
+
+        Raises:
+            MissingInputError: this reader has not run yet; names the command and the readers that have.
+        """
+        folder = self.analysis_dir(reader)
+        if not folder.is_dir():
+            others = self.readers_present()
+            known = f" (this workspace has analyses by: {', '.join(others)})" if others else ""
+            raise MissingInputError(
+                f"{folder}: nothing read by {reader} yet{known}; first run: comix analyze vlm={reader} workspace={self.root}"
+            )
+        return folder
+
     def detectors_present(self) -> list[str]:
         """Names of detectors whose predictions are here, sorted."""
         return sorted(path.parent.name for path in self.root.glob("detections/*/predictions.json"))
 
     def readers_present(self) -> list[str]:
         """Names of readers whose analyses are here, sorted."""
-        return sorted(path.stem.split("-", 1)[-1] for path in self.root.glob("analysis/*") if path.is_dir())
+        return sorted(path.name for path in self.root.glob("analysis/*") if path.is_dir())
+
+
+def _plain_name(key: str, name: str) -> str:
+    """A name that is one folder.
+
+    Raises:
+        UsageError: empty, or a path.
+    """
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise UsageError(f"{key}={name}: wanted a plain name, one folder below the workspace")
+    return name

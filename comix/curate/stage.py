@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from comix.core.files import digest
 from comix.core.journal import Journal
@@ -15,9 +15,6 @@ from comix.core.workspace import Workspace
 from comix.curate.pages import exact_groups, guess_page_type
 from comix.io.coco import PageDetections, read_predictions
 from comix.io.tables import read_pages, read_parquet, write_parquet
-
-if TYPE_CHECKING:
-    pass
 
 CURATE_VERSION = "1"
 """Part of every fingerprint."""
@@ -31,10 +28,11 @@ COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class CurateJob:
-    """What is known of one page."""
+    """What is known of one page; ``group`` names its duplicate group ("" for none), ``canonical`` the group's first page."""
 
     page: PageRecord
-    group: tuple[str, ...]
+    canonical: str
+    group: str
     n_pages_in_book: int
     found: PageDetections | None
     n_words: int
@@ -44,10 +42,10 @@ def curate_page(job: CurateJob) -> Outcome:
     """One page's row; the worker of this stage."""
     page = job.page
     guess = guess_page_type(page, job.n_pages_in_book, job.found, job.n_words)
-    canonical = job.group[0] if job.group else page.page_id
+    canonical = job.canonical
     row: dict[str, Any] = {
         "page_id": page.page_id, "book_id": page.book_id, "dup_md5": page.md5,
-        "dup_group_exact": page.sha256[:16] if job.group else "", "dup_phash": page.phash, "dup_canonical_key": canonical,
+        "dup_group_exact": job.group, "dup_phash": page.phash, "dup_canonical_key": canonical,
         "dup_reason": "exact" if job.group and canonical != page.page_id else "", "is_canonical": canonical == page.page_id,
         "book_folder": page.container, "page_num": page.page_num, "page_type": guess.page_type,
         "page_type_conf": guess.confidence, "page_pos_pct": round(100 * page.page_num / job.n_pages_in_book, 2),
@@ -76,14 +74,16 @@ def run_curate(workspace: Workspace, detector: str, options: RunOptions) -> Summ
 
     pages = read_pages(workspace.require_pages())
     found = read_predictions(workspace.require_predictions(detector))
-    groups = {page_id: tuple(ids) for ids in exact_groups(pages).values() for page_id in ids}
+    canonical = {page_id: ids[0] for ids in exact_groups(pages).values() for page_id in ids}
     in_book = Counter(page.book_id for page in pages)
     words = _word_counts(workspace)
     items = []
     for page in pages:
-        group = groups.get(page.page_id, ())
         n_words = words.get(page.page_id, 0)
-        job = CurateJob(page, group, in_book[page.book_id], found.get(page.page_id), n_words)
+        group = page.sha256[:16] if page.page_id in canonical else ""
+        job = CurateJob(
+            page, canonical.get(page.page_id, page.page_id), group, in_book[page.book_id], found.get(page.page_id), n_words
+        )
         items.append(Item(page.page_id, job, digest(CURATE_VERSION, repr(job)), group=page.book_id))
     with Journal(workspace.journal("curate")) as journal:
         summary = run_stage("curate", "pages", items, build_curator, journal, options)

@@ -18,8 +18,8 @@ _TAKES_PART = ("interior", "splash")
 def derive_training(workspace: Workspace) -> int:
     """Write ``alignment.csv``, ``lists/training.txt`` and the training manifest; the number of training pages.
 
-    A page trains when its score is good enough, it is an interior page, and it is the first of its duplicate group. Before
-    `curate` has run, only the page types of the metadata are known, and duplicates are not.
+    A page trains when its score is good enough, it is an interior or splash page, and it is the first of its duplicate
+    group. Before `curate` has run neither page types nor duplicates are known, and the score alone decides.
     """
     table = read_parquet(workspace.alignment_dir / "alignment.parquet")
     curated = workspace.curation_table.is_file()

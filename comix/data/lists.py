@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,9 +88,9 @@ def _listed(lists: Sequence[Path]) -> list[Path]:
         names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
         found += [Path(name) if Path(name).is_absolute() else one.parent / name for name in names]
     if not found:
-        names = ", ".join(str(one) for one in lists) or "no list given"
+        given = ", ".join(str(one) for one in lists) or "no list given"
         raise MissingInputError(
-            f"{names}: no pages listed; wanted one DataSpec path a line. Lower `min_score` of comix align, or name another "
+            f"{given}: no pages listed; wanted one DataSpec path a line. Lower `min_score` of comix align, or name another "
             "list (lists/dataspec_all_list.txt has every page)"
         )
     return found
@@ -157,12 +158,5 @@ def _duplicate_groups(curation: Path) -> dict[str, str]:
     if not {"page_id", "dup_canonical_key"} <= set(table.columns):
         return {}
     pairs = [(str(page), str(key)) for page, key in zip(table["page_id"], table["dup_canonical_key"], strict=True) if key]
-    return {page: key for page, key in pairs if key in _repeated(key for _, key in pairs)}
-
-
-def _repeated(keys: Iterable[str]) -> set[str]:
-    seen: set[str] = set()
-    again: set[str] = set()
-    for key in keys:
-        (again if key in seen else seen).add(key)
-    return again
+    repeated = {key for key, count in Counter(key for _, key in pairs).items() if count > 1}
+    return {page: key for page, key in pairs if key in repeated}

@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from comix.core.errors import FileFormatError
+from comix.core.errors import FileFormatError, UsageError
 from comix.core.files import digest, json_bytes, read_json, write_bytes
 from comix.core.geometry import Box
 from comix.core.journal import Journal
 from comix.core.order import Direction, Method, order_panels
-from comix.core.page import PageRecord
+from comix.core.page import Detection, PageRecord
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
-from comix.detect.stage import boxes_digest, derive_predictions
-from comix.io.coco import PageDetections, read_coco, read_predictions
+from comix.detect.stage import boxes_digest, derive_predictions, detected_pages
+from comix.io.coco import PageDetections, checked_box, read_coco, read_predictions
 from comix.io.tables import read_pages
 
 ORDER_VERSION = "1"
@@ -31,9 +31,11 @@ class PageOrderer:
 
     method: Method
 
-    def __call__(self, job: tuple[PageDetections, Direction]) -> Outcome:
+    def __call__(self, job: tuple[PageDetections | None, Direction]) -> Outcome:
         """Reading positions of one page's detections as a journal result; only panels have one."""
         page, direction = job
+        if page is None:
+            return Outcome("skipped", "upstream_failed", "no detections for this page")
         members = [index for index, one in enumerate(page.detections) if one.category == "panel"]
         order = order_panels([page.detections[index].box for index in members], direction, self.method)
         ranks: list[int | None] = [None] * len(page.detections)
@@ -45,6 +47,10 @@ class PageOrderer:
                 "boxes": boxes_digest(page.detections),
             }
         )  # fmt: skip
+
+
+def _detections(found: dict[str, PageDetections], page_id: str) -> tuple[Detection, ...]:
+    return found[page_id].detections if page_id in found else ()
 
 
 def resolve_direction(direction: str, page: PageRecord) -> Direction:
@@ -72,22 +78,30 @@ def run_order(workspace: Workspace, detector: str, method: Method, direction: st
         options: see `RunOptions`; ``limit`` counts pages.
 
     Returns:
-        Counts over pages with detections.
+        Counts over pages; one without detections is skipped.
+
+    Raises:
+        FileFormatError: the COCO file was changed by hand.
     """
-    found = read_predictions(workspace.require_predictions(detector))
+    path = workspace.require_predictions(detector)
+    found, detected = read_predictions(path), detected_pages(workspace, detector)
     pages = read_pages(workspace.require_pages())
     items = []
     for page in pages:
-        if page.page_id not in found:
-            continue
-        current = found[page.page_id]
+        current = detected.get(page.page_id)
         way = resolve_direction(direction, page)
-        fingerprint = digest(ORDER_VERSION, method, way, boxes_digest(current.detections))
-        items.append(Item(page.page_id, (current, way), fingerprint, group=page.book_id))
+        boxes = "" if current is None else boxes_digest(current.detections)
+        if current is not None and boxes != boxes_digest(_detections(found, page.page_id)):
+            raise FileFormatError(
+                f"{path}: the boxes of {page.page_id} are not those that detect found. To go on with detect's, run "
+                "comix detect again, it restores the file; to use edited boxes: comix detect detector=replay detector.path=FILE"
+            )
+        items.append(Item(page.page_id, (current, way), digest(ORDER_VERSION, method, way, boxes), group=page.book_id))
     build: Callable[[], PageOrderer] = partial(build_orderer, method)
     with Journal(workspace.journal("order"), detector) as journal:
         summary = run_stage("order", "pages", items, build, journal, options)
-        unsure = sum(row.result["margin"] == 0 for row in journal.rows("done"))
+        current_ids = {item.key for item in items}
+        unsure = sum(row.result["margin"] == 0 for row in journal.rows("done") if row.key in current_ids)
     derive_predictions(workspace, detector, pages)
     summary.notes.append(f"{unsure} pages with an order to look at; {workspace.predictions(detector)}")
     return summary
@@ -102,7 +116,10 @@ def order_file(source: Path, target: Path, direction: str, method: Method) -> tu
     Raises:
         MissingInputError: no such file.
         FileFormatError: neither form; says where.
+        UsageError: the result would replace its source.
     """
+    if target.resolve() == source.resolve():
+        raise UsageError(f"output={target}: is the input itself; name another file")
     document = read_json(source)
     if isinstance(document, dict) and "images" in document:
         return _order_coco(source, target, direction, method)
@@ -111,10 +128,10 @@ def order_file(source: Path, target: Path, direction: str, method: Method) -> tu
     given: Direction = "rtl" if direction == "rtl" else "ltr"
     result: dict[str, list[int]] = {}
     for name, boxes in document.items():
-        try:
-            result[name] = list(order_panels([Box.from_xywh(box) for box in boxes], given, method).indices)
-        except (TypeError, ValueError) as error:
-            raise FileFormatError(f"{source}: {name!r}: wanted a list of [x, y, w, h] ({error})") from error
+        if not isinstance(boxes, list):
+            raise FileFormatError(f"{source}: {name!r}: wanted a list of [x, y, w, h], found {boxes!r}")
+        checked = [checked_box(f"{source}: {name!r}", box) for box in boxes]
+        result[name] = list(order_panels(checked, given, method).indices)
     write_bytes(target, json_bytes(result, indent=1))
     return len(result), sum(len(order) for order in result.values())
 

@@ -13,7 +13,7 @@ from comix.core.files import digest
 from comix.core.geometry import Box
 from comix.core.ids import unescape
 from comix.core.page import Detection
-from comix.io.coco import CATEGORY_IDS, CocoFile, read_coco
+from comix.io.coco import CATEGORY_IDS, PANEL_NAMES, CocoFile, read_coco
 
 
 class ReplayDetector:
@@ -65,7 +65,7 @@ class ReplayDetector:
 
     def _category(self, annotation: dict[str, Any]) -> str:
         name = self._names.get(annotation.get("category_id"), "panel")
-        return "panel" if name in ("frame", "panel_frame", "panel_border", "comic_panel") else name
+        return "panel" if name in PANEL_NAMES else name
 
 
 def page_id_of(image: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ class PageDetector:
                 found.append(Detection(box, one.score, one.category, one.polygon))
         if job.vis is not None:
             write_bytes(job.vis, draw_boxes(image, [one.box for one in found], [f"{one.score:.2f}" for one in found]))
-        return Outcome(result={"detections": [_as_json(one) for one in found]})
+        return Outcome(result={"size": [width, height], "detections": [_as_json(one) for one in found]})
 
 
 def _as_json(one: Detection) -> dict[str, Any]:
@@ -117,14 +117,7 @@ def derive_predictions(workspace: Workspace, detector: str, pages: list[PageReco
 
     An order that was made for other boxes than today's is left out.
     """
-    found: dict[str, PageDetections] = {}
-    by_id = {page.page_id: page for page in pages}
-    with Journal(workspace.journal("detect"), detector) as journal:
-        for row in journal.rows("done"):
-            if row.key in by_id:
-                page = by_id[row.key]
-                boxes = tuple(_from_json(one) for one in row.result["detections"])
-                found[row.key] = PageDetections(row.key, page.width, page.height, boxes)
+    found = detected_pages(workspace, detector)
     if workspace.journal("order").is_file():
         with Journal(workspace.journal("order"), detector) as journal:
             for row in journal.rows("done"):
@@ -135,6 +128,17 @@ def derive_predictions(workspace: Workspace, detector: str, pages: list[PageReco
     write_predictions(workspace.predictions(detector), listed, {"detector": detector, "created_by": "comix detect"})
     counts = [len(one.panels()) for _, one in listed]
     return sum(counts), counts.count(0)
+
+
+def detected_pages(workspace: Workspace, detector: str) -> dict[str, PageDetections]:
+    """What `detect` found, by page id, straight from its journal; not ordered yet."""
+    found: dict[str, PageDetections] = {}
+    with Journal(workspace.journal("detect"), detector) as journal:
+        for row in journal.rows("done"):
+            width, height = row.result["size"]
+            boxes = tuple(_from_json(one) for one in row.result["detections"])
+            found[row.key] = PageDetections(row.key, width, height, boxes)
+    return found
 
 
 def boxes_digest(detections: tuple[Detection, ...]) -> str:

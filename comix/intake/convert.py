@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from comix.core.errors import ItemError
+from comix.core.errors import ItemError, UsageError
 from comix.core.files import digest
 from comix.core.journal import Journal, Row
 from comix.core.reasons import hint_for
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
-from comix.intake.books import assign_books
+from comix.intake.books import assign_books, library_name
 from comix.intake.extract import pages_of
 from comix.intake.library import Found, find_containers
 from comix.io.archives import write_cbz
@@ -27,10 +27,10 @@ CONVERT_VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class ConvertJob:
-    """One container and the CBZ it becomes."""
+    """One container and the CBZ it becomes; None for what is no comic."""
 
     found: Found
-    target: Path
+    target: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Converter:
 
     def __call__(self, job: ConvertJob) -> Outcome:
         """The container's readable pages and metadata in one CBZ; unreadable pages are rows."""
-        if job.found.skip:
+        if job.target is None:
             return Outcome("skipped", job.found.skip)
         with open_container(job.found.path, pdf_long_side=self.render_long_side) as container:
             pages = pages_of(container)
@@ -73,32 +73,44 @@ def build_converter(render_long_side: int) -> Converter:
     return Converter(render_long_side)
 
 
-def run_convert(workspace: Workspace, library: Path, output: Path, render_long_side: int, options: RunOptions) -> Summary:
+def run_convert(
+    workspace: Workspace, library: Path, source: str, output: Path, render_long_side: int, options: RunOptions
+) -> Summary:
     """Convert a library to CBZ files below ``output``.
 
     Args:
         workspace: holds the journal and the register of book names.
         library: folder of containers; only read.
-        output: folder of the CBZs; the library's tree is kept.
+        source: name of the library; "" takes the folder's name.
+        output: folder of the CBZs, outside the library; the library's tree is kept.
         render_long_side: pixels, for PDF pages that are not one embedded image.
         options: see `RunOptions`; ``limit`` counts containers.
 
     Returns:
         Counts over containers.
+
+    Raises:
+        UsageError: ``output`` overlaps the library.
     """
-    found = find_containers(library)
-    books = assign_books(workspace.journal("books"), library.resolve().name, [one.relative for one in found])
+    source_dir, target_dir = library.resolve(), output.resolve()
+    if target_dir.is_relative_to(source_dir) or source_dir.is_relative_to(target_dir):
+        raise UsageError(f"output={output}: overlaps library={library}, which is only ever read; name a folder elsewhere")
+    register = workspace.journal("books")
+    found = find_containers(library, [workspace.root])
+    name = library_name(register, library, source)
+    books = assign_books(register, name, [one.relative for one in found if not one.skip])
+    targets = {book.container: output / f"{book.folder}.cbz" for book in books}
     items = [
         Item(
             key=one.relative,
-            payload=ConvertJob(one, output / f"{book.folder}.cbz"),
-            fingerprint=digest(CONVERT_VERSION, one.stamp, one.skip, render_long_side, str(output)),
-            outputs=() if one.skip else (output / f"{book.folder}.cbz",),
+            payload=ConvertJob(one, targets.get(one.relative)),
+            fingerprint=digest(CONVERT_VERSION, one.stamp, one.skip, render_long_side, str(target_dir)),
+            outputs=() if one.skip else (targets[one.relative],),
             group=one.relative,
         )
-        for one, book in zip(found, books, strict=True)
+        for one in found
     ]
-    with Journal(workspace.journal("convert"), library.resolve().name) as journal:
+    with Journal(workspace.journal("convert"), name) as journal:
         summary = run_stage("convert", "containers", items, partial(build_converter, render_long_side), journal, options)
         counts = journal.counts()
     n_pages, n_bad = counts.get((True, "done"), 0), counts.get((True, "failed"), 0)

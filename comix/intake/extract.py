@@ -17,7 +17,7 @@ from comix.core.reasons import hint_for
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
-from comix.intake.books import Book, assign_books
+from comix.intake.books import Book, assign_books, library_name
 from comix.intake.library import Found, find_containers
 from comix.intake.metadata import BookMetadata, is_readable, read_metadata
 from comix.io.container import open_container
@@ -31,10 +31,10 @@ EXTRACT_VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class ExtractJob:
-    """What a worker needs to extract one container."""
+    """What a worker needs to extract one container; ``book`` is None for what is no comic."""
 
     found: Found
-    book: Book
+    book: Book | None
     source: str
     pages_dir: Path
 
@@ -51,7 +51,7 @@ class Extractor:
 
     def __call__(self, job: ExtractJob) -> Outcome:
         """Page images of one container, and a row for every member it holds."""
-        if job.found.skip:
+        if job.book is None:
             return Outcome("skipped", job.found.skip)
         with open_container(job.found.path, pdf_long_side=self.render_long_side) as container:
             pages = pages_of(container)
@@ -63,11 +63,11 @@ class Extractor:
                 if container.kind == "folder" and junk_reason(member.name) == "nested_container":
                     continue  # an input of its own
                 if member.index in numbers:
-                    rows.append(_page_row(container, member, numbers[member.index], job, meta))
+                    rows.append(_page_row(container, member, numbers[member.index], job, job.book, meta))
                 else:
                     rows.append(_passed_over(member, job, files, container.kind))
         _remove_stale(job.pages_dir / job.book.folder, {str(row.result.get("image_path", "")) for row in rows})
-        return _book_outcome(rows, pages, job)
+        return _book_outcome(rows, pages, job.book)
 
 
 def pages_of(container: Container) -> list[Member]:
@@ -80,10 +80,10 @@ def pages_of(container: Container) -> list[Member]:
         return []
 
 
-def _book_outcome(rows: list[Row], pages: list[Member], job: ExtractJob) -> Outcome:
+def _book_outcome(rows: list[Row], pages: list[Member], book: Book) -> Outcome:
     n_done = sum(row.status == "done" for row in rows)
     images = [row.result["image_path"] for row in rows if row.status == "done"]
-    result = {"book_id": job.book.book_id, "n_pages": len(pages), "n_done": n_done, "images": images}
+    result = {"book_id": book.book_id, "n_pages": len(pages), "n_done": n_done, "images": images}
     if n_done:
         return Outcome("done", result=result, children=tuple(rows))
     if not pages:
@@ -99,7 +99,7 @@ def _member_key(member: Member, job: ExtractJob) -> str:
     return f"{job.found.relative}!/{member.index:05d}/{member.name}"
 
 
-def _page_row(container: Container, member: Member, number: int, job: ExtractJob, meta: BookMetadata) -> Row:
+def _page_row(container: Container, member: Member, number: int, job: ExtractJob, book: Book, meta: BookMetadata) -> Row:
     key = _member_key(member, job)
     try:
         data = container.read(member)
@@ -108,10 +108,10 @@ def _page_row(container: Container, member: Member, number: int, job: ExtractJob
         hint = error.hint or hint_for(error.reason)
         detail = f"page {number}, {member.name}: {error.detail}"
         return Row(key, "failed", job.found.relative, error.reason, detail, hint)
-    image = job.pages_dir / job.book.folder / f"{number:04d}.{facts.suffix}"
+    image = job.pages_dir / book.folder / f"{number:04d}.{facts.suffix}"
     write_bytes(image, data)
     record = PageRecord(
-        page_id=page_id(job.book.book_id, number), book_id=job.book.book_id, source=job.source, series=meta.series,
+        page_id=page_id(book.book_id, number), book_id=book.book_id, source=job.source, series=meta.series,
         volume=meta.volume, issue=meta.issue, page_num=number,
         image_path=image.relative_to(job.pages_dir.parent).as_posix(), width=facts.width, height=facts.height,
         sha256=hashlib.sha256(data).hexdigest(), md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
@@ -157,25 +157,30 @@ def run_extract(workspace: Workspace, library: Path, source: str, render_long_si
     Returns:
         Counts over containers, with one note whose counts over members add up too.
     """
-    found = find_containers(library)
-    source = source or library.resolve().name
-    books = assign_books(workspace.journal("books"), source, [one.relative for one in found])
+    register = workspace.journal("books")
+    found = find_containers(library, [workspace.root])
+    source = library_name(register, library, source)
+    books = assign_books(register, source, [one.relative for one in found if not one.skip])
+    by_container = {book.container: book for book in books}
     with Journal(workspace.journal("extract"), source) as journal:
+        gone = len(journal.state().keys() - {one.relative for one in found})
         images = {row.key: row.result.get("images", []) for row in journal.rows(parents_only=True)}
         items = [
             Item(
                 key=one.relative,
-                payload=ExtractJob(one, book, source, workspace.pages_dir),
+                payload=ExtractJob(one, by_container.get(one.relative), source, workspace.pages_dir),
                 fingerprint=digest(EXTRACT_VERSION, one.stamp, one.skip, render_long_side),
                 outputs=tuple(workspace.root / path for path in images.get(one.relative, [])),
                 group=one.relative,
             )
-            for one, book in zip(found, books, strict=True)
+            for one in found
         ]
         build: Callable[[], Extractor] = partial(build_extractor, render_long_side)
         summary = run_stage("extract", "containers", items, build, journal, options)
     n_pages = derive_page_table(workspace)
     summary.notes += [_member_note(workspace, source, {item.key for item in items}), f"page table: {n_pages} pages"]
+    if gone:
+        summary.notes.append(f"{gone} inputs of earlier runs are no longer in the library; their pages are kept")
     return summary
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from natsort import natsort_keygen, ns
 
-from comix.core.errors import MissingInputError
+from comix.core.errors import MissingInputError, UsageError
 from comix.io.container import sniff
 from comix.io.members import CONTAINER_SUFFIXES, is_image_name, junk_reason
 
@@ -34,18 +34,25 @@ class Found:
     skip: str = ""
 
 
-def find_containers(library: Path) -> list[Found]:
+def find_containers(library: Path, ours: Sequence[Path] = ()) -> list[Found]:
     """Everything in the library, in natural order of paths; symbolic links that lead out of it are not followed.
+
+    Args:
+        library: folder to look through.
+        ours: folders that CoMix itself writes (workspace, output): passed over when they lie inside the library.
 
     Raises:
         MissingInputError: no such folder, or no comic in it.
+        UsageError: the library lies inside a folder that CoMix writes.
     """
-    if not library.exists():
-        raise MissingInputError(f"library={library}: no such folder; wanted a folder with comics")
-    if not library.is_dir():
-        raise MissingInputError(f"library={library}: is a file; wanted the folder that holds it: library={library.parent}")
+    check_library(library)
+    root = library.resolve()
+    own = {folder.resolve() for folder in ours}
+    inside = next((folder for folder in own if root.is_relative_to(folder)), None)
+    if inside is not None:
+        raise UsageError(f"library={library}: lies in {inside}, where CoMix writes; name the folder of your own comics")
     key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
-    found = sorted(_walk(library, library, is_root=True), key=lambda one: (key(one.relative), one.relative))
+    found = sorted(_walk(library, library, own), key=lambda one: (key(one.relative), one.relative))
     if not any(not one.skip for one in found):
         what = f"{len(found)} files, none of them a comic" if found else "nothing"
         raise MissingInputError(
@@ -54,17 +61,34 @@ def find_containers(library: Path) -> list[Found]:
     return found
 
 
-def _walk(folder: Path, library: Path, is_root: bool = False) -> Iterator[Found]:
+def check_library(library: Path) -> None:
+    """Prove that a library is a folder that can be read.
+
+    Raises:
+        MissingInputError: it is not there, a file, or closed to us.
+    """
+    if not library.exists():
+        raise MissingInputError(f"library={library}: no such folder; wanted a folder with comics")
+    if not library.is_dir():
+        raise MissingInputError(f"library={library}: is a file; wanted the folder that holds it: library={library.parent}")
+    try:
+        next(library.iterdir(), None)
+    except OSError as error:
+        raise MissingInputError(f"library={library}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _walk(folder: Path, library: Path, ours: set[Path]) -> Iterator[Found]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        if is_root:
-            raise MissingInputError(f"library={library}: cannot be read ({error.strerror}); check its permissions") from error
+    except OSError:
         yield Found(_relative(folder, library), folder, (), "permission_denied")
         return
-    files = [entry for entry in entries if _is_inside(entry, library) and entry.is_file()]
+    links = {entry.name: _link_trouble(entry, library) for entry in entries if entry.is_symlink()}
+    yield from (Found(_relative(folder / name, library), folder / name, (), reason) for name, reason in links.items() if reason)
+    files = [entry for entry in entries if not links.get(entry.name) and entry.is_file()]
     images = [entry for entry in files if is_image_name(entry.name) and not junk_reason(entry.name)]
-    others = [_classify(entry, library) for entry in files if entry not in images]
+    names = {entry.name for entry in images}
+    others = [_classify(entry, library) for entry in files if entry.name not in names]
     if images and not _are_sidecars(images, any(not other.skip for other in others)):
         others = [other for other in others if not other.skip]  # the rest are members of the image folder
         stamp = tuple(number for entry in images for number in (entry.stat().st_size, entry.stat().st_mtime_ns))
@@ -73,8 +97,29 @@ def _walk(folder: Path, library: Path, is_root: bool = False) -> Iterator[Found]
         yield from (Found(_relative(Path(entry.path), library), Path(entry.path), (), "sidecar_image") for entry in images)
     yield from others
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False) and not junk_reason(f"{entry.name}/1.jpg"):
-            yield from _walk(Path(entry.path), library)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _enter(Path(entry.path), library, ours)
+
+
+def _enter(folder: Path, library: Path, ours: set[Path]) -> Iterator[Found]:
+    """A folder's content, or one row that says why it was not entered."""
+    junk = junk_reason(f"{folder.name}/1.jpg")
+    if folder.resolve() in ours or (folder / "journal" / "books.sqlite").is_file():
+        yield Found(_relative(folder, library), folder, (), "workspace")
+    elif junk:
+        yield Found(_relative(folder, library), folder, (), junk)
+    else:
+        yield from _walk(folder, library, ours)
+
+
+def _link_trouble(entry: os.DirEntry[str], library: Path) -> str:
+    """Why a symbolic link is not followed; "" for one to a file inside the library."""
+    target = Path(entry.path).resolve()
+    if not target.exists():
+        return "symlink_broken"
+    if target.is_dir() or not target.is_relative_to(library.resolve()):
+        return "symlink_outside"
+    return ""
 
 
 def _are_sidecars(images: list[os.DirEntry[str]], beside_containers: bool) -> bool:
@@ -99,10 +144,6 @@ def _sniffs_as_container(path: Path) -> bool:
         return sniff(path) in ("rar", "7z", "pdf", "epub")  # plain ZIP and TAR under foreign suffixes hold anything
     except OSError:
         return False
-
-
-def _is_inside(entry: os.DirEntry[str], library: Path) -> bool:
-    return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(library.resolve())
 
 
 def _relative(path: Path, library: Path) -> str:

@@ -7,12 +7,13 @@ Source: the COCO data format; category ids after the CoMix benchmark (1 panel, 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from comix.core.errors import FileFormatError
+from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.files import json_bytes, read_json, write_if_changed
 from comix.core.geometry import Box
 from comix.core.page import Detection, PageRecord
@@ -116,28 +117,72 @@ def read_coco(path: Path) -> CocoFile:
     for part in ("images", "annotations"):
         if not isinstance(document, dict) or not isinstance(document.get(part), list):
             raise FileFormatError(f"{path}: not a COCO file (no list {part!r}); wanted images, annotations, categories")
-    names = {one.get("id"): str(one.get("name", "")).lower() for one in document.get("categories", [])}
-    panel_ids = {number for number, name in names.items() if name in PANEL_NAMES} or {1}
-    panels: dict[Any, list[dict[str, Any]]] = {image.get("id"): [] for image in document["images"]}
+    _check_entries(path, document)
+    names = {one["id"]: str(one.get("name", "")).lower() for one in document.get("categories", [])}
+    panel_ids = {number for number, name in names.items() if name in PANEL_NAMES}
+    if names and not panel_ids and document["annotations"]:
+        raise FileFormatError(
+            f"{path}: no category is a panel (found: {', '.join(sorted(names.values()))}); wanted one named "
+            f"{', '.join(sorted(PANEL_NAMES))}"
+        )
+    panels: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in document["images"]}
     for position, annotation in enumerate(document["annotations"]):
         if annotation.get("image_id") not in panels:
             raise FileFormatError(
                 f"{path}: annotation {position} names image_id {annotation.get('image_id')!r}, which is absent"
             )
-        _checked_box(path, position, annotation)
-        if annotation.get("category_id") in panel_ids:
+        if annotation.get("category_id") in (panel_ids or {1}):
             panels[annotation["image_id"]].append(annotation)
     return CocoFile(document, panels)
 
 
-def _checked_box(path: Path, position: int, annotation: dict[str, Any]) -> Box:
+def _check_entries(path: Path, document: dict[str, Any]) -> None:
+    """Every entry is an object with what its reader takes for granted."""
+    if not isinstance(document.get("categories", []), list):
+        raise FileFormatError(f"{path}: categories must be a list of {{id, name}}")
+    for part in ("images", "annotations", "categories"):
+        for position, entry in enumerate(document.get(part, [])):
+            where = f"{path}: {part}[{position}]"
+            if not isinstance(entry, dict):
+                raise FileFormatError(f"{where}: wanted an object, found {entry!r}")
+            if part != "annotations" and not isinstance(entry.get("id"), int | str):
+                raise FileFormatError(f"{where}: has no id")
+            if part == "images":
+                for key in ("width", "height"):
+                    if not isinstance(entry.get(key, 1), int | float) or not entry.get(key, 1) > 0:
+                        raise FileFormatError(f"{where}: {key} must be a number above 0, found {entry[key]!r}")
+                if not (entry.get("page_id") or entry.get("file_name")):
+                    raise FileFormatError(f"{where}: has neither file_name nor page_id")
+            if part == "annotations":
+                checked_box(where, entry.get("bbox"))
+                if not isinstance(entry.get("score", 1.0), int | float):
+                    raise FileFormatError(f"{where}: score must be a number, found {entry['score']!r}")
+
+
+def checked_box(where: str, value: Any) -> Box:
+    """The box of an ``[x, y, width, height]`` list out of a file.
+
+    Raises:
+        FileFormatError: not four finite numbers, or a negative extent; ``where`` opens the message.
+    """
     try:
-        box = Box.from_xywh(annotation["bbox"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(f"{path}: annotation {position}: bbox must be [x, y, width, height] ({error})") from error
-    if not all(value == value and abs(value) < 1e9 for value in box.xywh) or box.w < 0 or box.h < 0:  # noqa: PLR0124  (NaN)
-        raise FileFormatError(f"{path}: annotation {position}: bbox {annotation['bbox']} has NaN, infinite or negative extent")
+        box = Box.from_xywh(value)
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{where}: a box must be [x, y, width, height] ({error})") from error
+    if not all(math.isfinite(number) for number in box.xywh) or box.w < 0 or box.h < 0:
+        raise FileFormatError(f"{where}: the box {value} has NaN, infinite or negative extent")
     return box
+
+
+def require_order(path: Path, pages: Iterable[PageDetections], command: str) -> None:
+    """Prove that all panels have a reading order.
+
+    Raises:
+        MissingInputError: some have none; names the command.
+    """
+    unordered = next((page.page_id for page in pages if page.detections and not page.is_ordered), None)
+    if unordered is not None:
+        raise MissingInputError(f"{path}: panels without a reading order (first: {unordered}); first run: {command}")
 
 
 def read_predictions(path: Path) -> dict[str, PageDetections]:
@@ -154,8 +199,8 @@ def read_predictions(path: Path) -> dict[str, PageDetections]:
         by_image.setdefault(annotation["image_id"], []).append(annotation)
     pages: dict[str, PageDetections] = {}
     for image in document["images"]:
-        if "page_id" not in image:
-            raise FileFormatError(f"{path}: image {image.get('id')!r} has no page_id; wanted a file written by comix detect")
+        if not {"page_id", "width", "height"} <= image.keys():
+            raise FileFormatError(f"{path}: image {image['id']!r} lacks page_id or size; wanted a file written by comix detect")
         found = by_image.get(image["id"], [])
         pages[image["page_id"]] = PageDetections(
             page_id=image["page_id"], width=image["width"], height=image["height"],

@@ -87,7 +87,7 @@ def inspect_image(data: bytes) -> ImageFacts:
             image.draft("L", (256, 256))  # JPEG: decode at an eighth of the size, still reading every byte
             grey = (ImageOps.exif_transpose(image) or image).convert("L")
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ItemError("image_unreadable", f"{type(error).__name__}: {error}") from error
+        raise ItemError("image_unreadable", _why(error, data)) from error
     return ImageFacts(
         suffix=_SUFFIX.get(form, form.lower()),
         width=height if turned else width,
@@ -95,6 +95,13 @@ def inspect_image(data: bytes) -> ImageFacts:
         phash=str(imagehash.phash(grey)),
         n_frames=n_frames,
     )
+
+
+def _why(error: Exception, data: bytes) -> str:
+    """What is wrong with the bytes, the same words every time."""
+    if isinstance(error, UnidentifiedImageError):
+        return f"{len(data)} bytes in no image format that is known here" if data else "0 bytes"
+    return f"{type(error).__name__}: {error}"
 
 
 _EXIF_ORIENTATION = 0x0112
@@ -125,5 +132,5 @@ def _decode_with_pillow(data: bytes) -> BgrImage:
                 image = Image.fromarray(np.clip(array * 255 / peak, 0, 255).astype(np.uint8))
             rgb = np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ItemError("image_unreadable", f"{type(error).__name__}: {error}") from error
+        raise ItemError("image_unreadable", _why(error, data)) from error
     return np.ascontiguousarray(rgb[:, :, ::-1])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from comix.core.errors import MissingInputError
 from comix.core.files import digest
 from comix.core.geometry import Box
 from comix.core.journal import Journal
@@ -16,7 +15,7 @@ from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.io.analysis import Analysis, analysis_path, write_analysis
-from comix.io.coco import PageDetections, read_predictions
+from comix.io.coco import PageDetections, read_predictions, require_order
 from comix.io.images import read_bgr
 from comix.io.tables import read_pages
 from comix.vlm.base import Reader
@@ -78,11 +77,8 @@ def run_analyze(
     found: dict[str, PageDetections] = {}
     if reader.needs_panels:
         found = read_predictions(workspace.require_predictions(detector))
-        if any(one.detections and not one.is_ordered for one in found.values()):
-            raise MissingInputError(
-                f"{workspace.predictions(detector)}: its panels have no reading order yet; first run: comix order "
-                f"detections={detector} workspace={workspace.root}"
-            )
+        command = f"comix order detections={detector} workspace={workspace.root}"
+        require_order(workspace.predictions(detector), found.values(), command)
     folder = workspace.analysis_dir(reader.name)
     input_digest = getattr(reader, "input_digest", lambda page: "")
     items = []
@@ -101,6 +97,8 @@ def run_analyze(
         items.append(Item(page.page_id, job, fingerprint, (target,), page.book_id))
     with Journal(workspace.journal("analyze"), reader.name) as journal:
         summary = run_stage("analyze", "pages", items, build_worker, journal, options)
-        n_texts = sum(row.result.get("n_texts", 0) + row.result.get("n_unassigned", 0) for row in journal.rows("done"))
+        current = {item.key for item in items}
+        rows = (row for row in journal.rows("done") if row.key in current)
+        n_texts = sum(row.result["n_texts"] + row.result["n_unassigned"] for row in rows)
     summary.notes.append(f"{n_texts} texts; {folder}")
     return summary

@@ -119,3 +119,6 @@ def test_a_readers_own_count_gives_a_ratio(workspace_copy: Path, comix: Callable
     assert (with_panels["quality_score"] == 4).all()
     listed = (workspace_copy / "lists" / "dataspec_perfect_list.txt").read_text(encoding="utf-8").splitlines()
     assert len(listed) == len(with_panels)
+    comix("align", f"workspace={workspace_copy}")  # back to the other reader: dataspec/ holds its text again
+    for path in (workspace_copy / "dataspec").rglob("*.json"):
+        assert json.loads(path.read_text(encoding="utf-8"))["provenance"]["reader"] == "ocr"

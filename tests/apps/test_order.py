@@ -36,7 +36,12 @@ def test_what_is_not_boxes_is_named(comix: Callable[..., object], tmp_path: Path
         '{"a.jpg": [[1, 2, 3]]}': "a.jpg",
         "[1, 2]": "wanted COCO",
         '{"images": [], "annotations": [{"image_id": 1, "bbox": [0, 0, 1, 1]}]}': "image_id 1",
-        '{"images": [{"id": 1}], "annotations": [{"image_id": 1, "bbox": [0, 0, NaN, 1]}]}': "NaN",
+        '{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"image_id": 1, "bbox": [0, 0, NaN, 1]}]}': "NaN",
+        '{"images": [1], "annotations": []}': "images[0]",
+        '{"images": [{"id": 1, "file_name": "a", "width": "x"}], "annotations": []}': "width",
+        '{"images": [{"id": 1, "file_name": "a"}], "annotations": [5]}': "annotations[0]",
+        '{"images": [], "annotations": [], "categories": {"a": 1}}': "categories",
+        '{"a.jpg": [[0, 0, -3, 1]]}': "negative",
         "{broken": "not valid JSON",
     }
     for content, wanted in cases.items():
@@ -45,3 +50,14 @@ def test_what_is_not_boxes_is_named(comix: Callable[..., object], tmp_path: Path
         assert ran.code == 2
         assert wanted in ran.err
         assert not (tmp_path / "out.json").exists()
+
+
+def test_boxes_that_no_category_calls_panels(comix: Callable[..., object], tmp_path: Path) -> None:
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 5, 5]}],
+        "categories": [{"id": 1, "name": "Comic Panels"}],
+    }
+    (tmp_path / "in.json").write_text(json.dumps(document))
+    ran = comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}")
+    assert (ran.code, "comic panels" in ran.err) == (2, True)

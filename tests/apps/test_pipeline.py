@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +17,7 @@ import pandas as pd
 import pytest
 
 from comix.core.journal import Journal
+from comix.core.work import stage_lock
 
 
 def members_counted_by_hand(library: Path) -> tuple[int, int]:
@@ -86,7 +90,7 @@ def test_a_lost_analysis_is_made_again(workspace_copy: Path, comix: Callable[...
     assert lost.read_bytes() == content
 
 
-def test_a_gone_image_fails_one_page_and_retry_mends_it(workspace_copy: Path, comix: Callable[..., object]) -> None:
+def test_a_gone_image_fails_one_page_until_it_is_back(workspace_copy: Path, comix: Callable[..., object]) -> None:
     pages = pd.read_parquet(workspace_copy / "pages.parquet")
     image = workspace_copy / pages["image_path"][0]
     kept = image.rename(image.with_suffix(".gone"))
@@ -95,10 +99,7 @@ def test_a_gone_image_fails_one_page_and_retry_mends_it(workspace_copy: Path, co
     assert "6 pages = 5 done + 1 failed" in ran.out
     assert "image_missing" in comix("failures", f"workspace={workspace_copy}").out
     kept.rename(image)
-    again = ("detect", f"workspace={workspace_copy}", "detector.tolerance=17")
-    assert "(0 to do)" in comix(*again).out
-    assert "(0 to do)" in comix(*again, "retry=failed:timeout").out
-    assert "6 pages = 6 done" in comix(*again, "retry=failed").out
+    assert "6 pages = 6 done" in comix("detect", f"workspace={workspace_copy}", "detector.tolerance=17").out
 
 
 def test_books_added_later_rename_nothing(library: Path, tmp_path: Path, comix: Callable[..., object]) -> None:
@@ -157,3 +158,99 @@ def test_status_and_failures_of_a_finished_workspace(finished: Path, comix: Call
 @pytest.mark.parametrize("words", [("order", "boxes=missing.json", "output=x.json"), ("order", "boxes=missing.json")])
 def test_order_of_a_file_that_is_not_there(words: tuple[str, ...], comix: Callable[..., object], tmp_path: Path) -> None:
     assert comix(*words, f"workspace={tmp_path}").code == 2
+
+
+def test_another_library_of_the_same_name_is_not_taken_for_the_first(tmp_path: Path, comix: Callable[..., object]) -> None:
+    page = next((Path(__file__).parents[1] / "data" / "library").rglob("*.jpg"))
+    for place in ("A", "B"):
+        (tmp_path / place / "comics").mkdir(parents=True)
+        with zipfile.ZipFile(tmp_path / place / "comics" / "one.cbz", "w") as archive:
+            archive.write(page, f"{place}.jpg")
+    workspace = f"workspace={tmp_path / 'ws'}"
+    assert comix("extract", f"library={tmp_path / 'A' / 'comics'}", workspace).code == 0
+    ran = comix("extract", f"library={tmp_path / 'B' / 'comics'}", workspace)
+    assert (ran.code, "source=NAME" in ran.err) == (2, True)
+    assert comix("extract", f"library={tmp_path / 'B' / 'comics'}", workspace, "source=second").code == 0
+    table = pd.read_parquet(tmp_path / "ws" / "pages.parquet")
+    assert list(table["source"]) == ["comics", "second"]
+    assert table["page_id"].is_unique
+
+
+def test_a_workspace_inside_the_library_is_not_a_comic(tmp_path: Path, comix: Callable[..., object]) -> None:
+    page = next((Path(__file__).parents[1] / "data" / "library").rglob("*.jpg"))
+    shutil.copy(page, tmp_path / "1.jpg")
+    for _ in range(2):
+        ran = comix("extract", f"library={tmp_path}", f"workspace={tmp_path / 'workspace'}")
+        assert "page table: 1 pages" in ran.out
+    ran = comix("extract", f"library={tmp_path / 'workspace' / 'pages'}", f"workspace={tmp_path / 'workspace'}")
+    assert (ran.code, "where CoMix writes" in ran.err) == (2, True)
+
+
+def test_convert_and_order_never_write_over_their_input(tmp_path: Path, comix: Callable[..., object], library: Path) -> None:
+    copy = tmp_path / "library"
+    shutil.copytree(library, copy)
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    for output in (copy, copy / "cbz", tmp_path):
+        ran = comix("convert", f"library={copy}", f"output={output}", f"workspace={tmp_path / 'ws'}")
+        assert (ran.code, "only ever read" in ran.err) == (2, True)
+    assert before == {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('{"a": [[0, 0, 1, 1]]}')
+    assert comix("order", f"boxes={boxes}", f"output={boxes}").code == 2
+    assert boxes.read_text() == '{"a": [[0, 0, 1, 1]]}'
+
+
+def test_edited_boxes_are_never_thrown_away_in_silence(workspace_copy: Path, comix: Callable[..., object]) -> None:
+    path = workspace_copy / "detections/gutter/predictions.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["annotations"][0]["bbox"][2] -= 5
+    path.write_text(json.dumps(document), encoding="utf-8")
+    edited = path.read_bytes()
+    ran = comix("order", f"workspace={workspace_copy}")
+    assert (ran.code, "detector=replay" in ran.err) == (2, True)
+    assert path.read_bytes() == edited
+    comix("detect", f"workspace={workspace_copy}")
+    assert comix("order", f"workspace={workspace_copy}").code == 0
+
+
+def test_new_settings_on_a_few_pages_do_not_mix_with_old_results(workspace_copy: Path, comix: Callable[..., object]) -> None:
+    comix("detect", f"workspace={workspace_copy}", "conf_threshold=1", "limit=2", "workers=0")
+    document = json.loads((workspace_copy / "detections/gutter/predictions.json").read_text(encoding="utf-8"))
+    assert len(document["images"]) == 2
+    assert "4 skipped" in comix("order", f"workspace={workspace_copy}").out
+
+
+def test_panels_that_were_never_ordered_are_not_aligned(workspace_copy: Path, comix: Callable[..., object]) -> None:
+    for path in (workspace_copy / "journal").glob("order.sqlite*"):
+        path.unlink()
+    comix("detect", f"workspace={workspace_copy}")
+    for stage in ("analyze", "align"):
+        ran = comix(stage, f"workspace={workspace_copy}")
+        assert (ran.code, "comix order detections=gutter" in ran.err) == (2, True)
+
+
+def test_a_damaged_journal_is_one_line(workspace_copy: Path, comix: Callable[..., object]) -> None:
+    journal = workspace_copy / "journal" / "detect.sqlite"
+    for extra in journal.parent.glob("detect.sqlite-*"):
+        extra.unlink()
+    journal.write_bytes(journal.read_bytes()[:100] + b"\xff" * 8192)
+    for stage in ("detect", "order", "status", "failures", "report"):
+        ran = comix(stage, f"workspace={workspace_copy}")
+        assert ran.code == 2
+        assert "detect.sqlite" in ran.err
+        assert "Traceback" not in ran.err
+
+
+def test_two_runs_of_one_stage_do_not_work_at_once(workspace_copy: Path, comix: Callable[..., object]) -> None:
+    with stage_lock(workspace_copy / "journal" / "detect.sqlite", "gutter"):
+        ran = comix("detect", f"workspace={workspace_copy}")
+    assert (ran.code, "another process is working on it" in ran.err) == (2, True)
+
+
+def test_a_terminal_shows_names_with_brackets(tmp_path: Path) -> None:
+    page = next((Path(__file__).parents[1] / "data" / "library").rglob("*.jpg"))
+    (tmp_path / "lib [/b]" / "x [/b] c").mkdir(parents=True)
+    shutil.copy(page, tmp_path / "lib [/b]" / "x [/b] c" / "1.jpg")
+    words = [sys.executable, "-m", "comix", "extract", f"library={tmp_path / 'lib [/b]'}", f"workspace={tmp_path / 'ws'}"]
+    assert pty.spawn(words, lambda descriptor: os.read(descriptor, 1024)) == 0
+    assert pty.spawn([*words[:3], "status", words[-1]], lambda descriptor: os.read(descriptor, 1024)) == 0

@@ -25,8 +25,8 @@ NAMES = [
 
 def test_escape_is_reversible_and_leaves_no_unsafe_character() -> None:
     for name in NAMES:
-        for upper in (False, True):
-            escaped = escape(name, upper)
+        for letters in (False, True):
+            escaped = escape(name, letters)
             assert unescape(escaped) == name
             assert not set(escaped) & set('<>:"|?*\\')
             assert ".." not in escaped.split("/")
@@ -35,10 +35,11 @@ def test_escape_is_reversible_and_leaves_no_unsafe_character() -> None:
 
 def test_books_never_share_a_name_or_a_folder(tmp_path: Path) -> None:
     register = tmp_path / "books.sqlite"
-    first = ["a/x.cbz", "a/X.cbz", "b/x.cbz"]
+    first = ["ABC.cbz", "abc.cbz", "aBC.cbz", "a/x.cbz", "a/X.cbz", "b/x.cbz", "Dr. Slump", "Ch. 1", "Ch. 2", "Vol.1"]
     books = assign_books(register, "lib", first)
     more = assign_books(register, "lib", ["a/x.cbr", *first, "a/x"])
-    assert more[1:4] == books
+    assert more[1:-1] == books
+    assert [book.book_id for book in books[-4:]] == ["Dr. Slump", "Ch. 1", "Ch. 2", "Vol.1"]
     other = assign_books(register, "other library", ["a/x.cbz"])
     everything = [*more, *other]
     assert len({book.book_id for book in everything}) == len(everything)

@@ -30,6 +30,7 @@ def test_folders_sidecars_and_strangers(tmp_path: Path) -> None:
         archive.writestr("1.png", PIXEL)
     put(tmp_path / "__MACOSX" / "1.png")
     (tmp_path / "loop").symlink_to(tmp_path.parent)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere.cbz")
     found = {one.relative: one.skip for one in find_containers(tmp_path)}
     assert found == {
         ".": "",
@@ -39,6 +40,9 @@ def test_folders_sidecars_and_strangers(tmp_path: Path) -> None:
         "Calibre/cover.jpg": "sidecar_image",
         "Calibre/metadata.opf": "not_a_comic",
         "Calibre/letter.doc": "not_a_comic",
+        "__MACOSX": "junk_macos",
+        "loop": "symlink_outside",
+        "gone": "symlink_broken",
     }
     assert list(found).index("Series/ch 2") < list(found).index("Series/ch 10")
 
@@ -61,9 +65,9 @@ def test_file_names(name: str, series: str, issue: str, volume: str, year: str) 
 
 def test_comicinfo_wins_over_the_file_name_and_broken_xml_does_not() -> None:
     xml = (
-        "<ComicInfo><Series>Haruko</Series><Number>1/2</Number><Manga>YesAndRightToLeft</Manga>"
-        "<Pages><Page Image='0' Type='FrontCover'/><Page Image='1'/></Pages></ComicInfo>"
-    ).encode()
+        b"<ComicInfo><Series>Haruko</Series><Number>1/2</Number><Manga>YesAndRightToLeft</Manga>"
+        b"<Pages><Page Image='0' Type='FrontCover'/><Page Image='1'/></Pages></ComicInfo>"
+    )
     meta = read_metadata({"ComicInfo.xml": xml}, "Other 5.cbz")
     assert (meta.series, meta.issue, meta.reading_direction) == ("Haruko", "1/2", "rtl")
     assert meta.page_types == {0: "cover"}

@@ -1,0 +1,27 @@
+"""What ``dataset=`` chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """Which pages train and which validate.
+
+    Attributes:
+        lists: DataSpec list files; empty for the workspace's ``lists/training.txt``.
+        image_root: folder that page image paths are relative to; "" for the workspace.
+        max_samples: at most this many pages; None for all.
+        val_fraction: share of the pages that validates, whole books; 0 for none.
+        split_seed: which books validate; the same for all runs that shall be compared.
+        num_workers: processes that decode pages, for models that read pixels.
+    """
+
+    lists: Sequence[str] = ()
+    image_root: str = ""
+    max_samples: int | None = None
+    val_fraction: float = 0.2
+    split_seed: int = 0
+    num_workers: int = 0

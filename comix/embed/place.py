@@ -1,0 +1,84 @@
+"""Where embeddings lie in a workspace, and which ones are meant when the user does not say."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from comix.core.errors import FileFormatError, MissingInputError, UsageError
+from comix.core.workspace import Workspace
+
+STORE, TEXTS, INDEX = "embeddings.zarr", "text.parquet", "index"
+WEIGHTS, CARD = "model.safetensors", "model.yaml"
+
+
+def embeddings_dir(workspace: Workspace, name: str) -> Path:
+    """``embeddings/<name>``.
+
+    Raises:
+        UsageError: not a plain folder name.
+    """
+    if not name or Path(name).name != name or name.startswith(".") or "\\" in name:
+        raise UsageError(f"name={name}: wanted a plain folder name below embeddings/, for example name=base")
+    return workspace.root / "embeddings" / name
+
+
+def choose_embeddings(workspace: Workspace, name: str) -> str:
+    """The name given, if it is there; without one the newest.
+
+    Raises:
+        MissingInputError: nothing embedded yet, or not under this name.
+    """
+    present = {path.parent.name: path for path in workspace.root.glob(f"embeddings/*/{STORE}")}
+    if not present:
+        raise MissingInputError(f"workspace={workspace.root}: nothing is embedded yet; first run: comix embed")
+    if not name:
+        return max(present, key=lambda one: ((present[one] / "status").stat().st_mtime, one))
+    if name not in present:
+        raise MissingInputError(f"name={name}: no such embeddings; this workspace has: {', '.join(sorted(present))}")
+    return name
+
+
+def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
+    """The folder of a checkpoint: by path, by name below ``models/``, or the newest one there.
+
+    Raises:
+        MissingInputError: none; names the command that makes one, or the ones that are there.
+    """
+    cards = {path.parent.name: path.parent for path in workspace.root.glob(f"models/*/{CARD}")}
+    if not wanted:
+        if not cards:
+            raise MissingInputError(
+                f"{workspace.root / 'models'}: no trained model yet; first run: comix train workspace={workspace.root}"
+            )
+        return max(cards.values(), key=lambda folder: ((folder / CARD).stat().st_mtime, folder.name))
+    path = Path(wanted).expanduser()
+    folder = path.parent if path.is_file() else path
+    if wanted in cards and not (folder / CARD).is_file():
+        return cards[wanted]
+    if not (folder / CARD).is_file():
+        near = get_close_matches(wanted, cards, n=1)
+        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        known = ", ".join(sorted(cards)) or "none yet"
+        raise MissingInputError(
+            f"checkpoint={wanted}: neither a folder with {CARD} nor a model in models/{guess}; there: {known}; "
+            "make one with: comix train"
+        )
+    return folder
+
+
+def checkpoint_identity(folder: Path) -> str:
+    """The model hash as the checkpoint's card has it, read without loading the weights.
+
+    Raises:
+        FileFormatError: not a model card of CoMix.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        card = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
+        return str(card["sha256"])[:16]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise FileFormatError(
+            f"{folder / CARD}: not a model card of CoMix ({type(error).__name__}); wanted a checkpoint of comix train"
+        ) from error

@@ -1,0 +1,223 @@
+"""Closure-Lite: panels from picture, words and place; pages from panels; the next panel from both.
+
+`closure_lite_mini` stands on frozen encoders whose features are cached; `closure_lite_simple` is the document's, with a ViT
+and RoBERTa trained along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from comix.core.errors import FileFormatError
+from comix.models.batch import LAYOUT_NAMES, Batch
+from comix.models.encoders import CompositionEncoder, FeatureProjection, PretrainedText, PretrainedVision, drop_modalities
+from comix.models.fusion import GatedFusion
+from comix.models.heads import ContextHead, DenoiseHead, NextPanelHead, PanelOnPageHead
+from comix.models.pooling import AttentionPooling
+
+HEADS = ("pop", "denoise", "context")
+"""Heads that a model has only where its objective uses them; the next-panel head is always there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What the model makes of a batch of ``b`` pages with ``n`` panels.
+
+    Attributes:
+        panels: ``(n, d)``, everything fused.
+        content: ``(n, d)``, picture and words only: says nothing of the place on the page.
+        image: ``(n, d)``, the picture alone; zeros where there is none. Likewise ``text``.
+        gate: ``(n, 3)``, weights of picture, words, place; rows sum to 1.
+        page: ``(b, d)``.
+        attention: ``(n,)``, each panel's share in its page; sums to 1 per page.
+    """
+
+    panels: Tensor
+    content: Tensor
+    image: Tensor
+    text: Tensor
+    gate: Tensor
+    page: Tensor
+    attention: Tensor
+
+
+class ClosureLite(nn.Module):
+    """The model; `closure_lite_mini` and `closure_lite_simple` build it.
+
+    Args:
+        image: encoder of ``batch.image`` or ``batch.pixels``; `uses_pixels` says which.
+        text: encoder of ``batch.text`` or ``batch.tokens``.
+        dim: ``d``.
+        heads: which of `HEADS` it has.
+        settings: name and arguments it was built with; `restore` builds the same again from them.
+    """
+
+    def __init__(
+        self,
+        image: nn.Module,
+        text: nn.Module,
+        dim: int,
+        num_heads: int,
+        pool_temperature: float,
+        order_temperature: float,
+        modality_dropout: float,
+        heads: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> None:
+        super().__init__()
+        self.dim, self.modality_dropout, self.settings = dim, modality_dropout, dict(settings)
+        self.image, self.text = image, text
+        self.composition = CompositionEncoder(len(LAYOUT_NAMES), dim)
+        self.fusion = GatedFusion(dim)
+        self.pooling = AttentionPooling(dim, num_heads, pool_temperature)
+        self.next_panel = NextPanelHead(dim, len(LAYOUT_NAMES), order_temperature)
+        self.pop = PanelOnPageHead(dim) if "pop" in heads else None
+        self.denoise = DenoiseHead(dim) if "denoise" in heads else None
+        self.context = ContextHead(dim) if "context" in heads else None
+
+    @property
+    def uses_pixels(self) -> bool:
+        """Whether batches must hold pixels and tokens rather than cached features."""
+        return isinstance(self.image, PretrainedVision)
+
+    def forward(self, batch: Batch) -> Encoded:
+        """See `encode`."""
+        return self.encode(batch)
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Panel and page embeddings; in training mode modalities are dropped at random."""
+        image, text = self._image(batch), self._text(batch)
+        parts = torch.stack([image, text, self.composition(batch.layout)], dim=1)  # (n, 3, d)
+        present = torch.stack([batch.has_image, batch.has_text, batch.has_layout], dim=1)  # (n, 3)
+        no_place = present & present.new_tensor([True, True, False])
+        if self.training and self.modality_dropout > 0:
+            present = drop_modalities(present, self.modality_dropout)
+            no_place = drop_modalities(no_place, self.modality_dropout)
+        panels, gate = self.fusion(parts, present)
+        content, _ = self.fusion(parts, no_place)
+        page, attention = self.pooling(batch.padded(panels), batch.mask)
+        return Encoded(panels, content, image, text, gate, page, attention[batch.mask])
+
+    def next_panel_logits(self, encoded: Encoded, batch: Batch) -> Tensor:
+        """``(b, p, p + 1)``: what follows each panel, the last column is "end"; see `NextPanelHead.forward`.
+
+        In training a third of the pages is judged by place alone and a third by content alone, so that neither leans on
+        the other: what a few pages' pictures give away would else hide where the panels lie.
+        """
+        layout, has_layout = batch.padded(batch.layout), batch.padded(batch.has_layout)
+        use_content = None
+        if self.training and self.modality_dropout > 0:
+            draw = torch.rand(batch.n_pages, device=layout.device)
+            use_content = draw > 1 / 3
+            has_layout = has_layout & (draw < 2 / 3)[:, None]
+        logits: Tensor = self.next_panel(batch.padded(encoded.panels), layout, has_layout, batch.mask, use_content)
+        return logits
+
+    def pages_without_each(self, panels: Tensor, batch: Batch) -> Tensor:
+        """``(n, d)``: for each panel its page's embedding computed without it; zeros on one-panel pages.
+
+        Args:
+            panels: ``(n, d)``, `Encoded.panels` or `Encoded.content`.
+        """
+        return self.pooling.without_each(batch.padded(panels), batch.mask)[batch.mask]
+
+    def _image(self, batch: Batch) -> Tensor:
+        source = batch.pixels if self.uses_pixels else batch.image
+        if source is None:
+            raise FileFormatError(f"this batch holds no {'pixels' if self.uses_pixels else 'image features'} for the model")
+        encoded: Tensor = self.image(source)
+        return encoded * batch.has_image[:, None]
+
+    def _text(self, batch: Batch) -> Tensor:
+        if isinstance(self.text, PretrainedText):
+            if batch.tokens is None or batch.tokens_mask is None:
+                raise FileFormatError("this batch holds no tokens for the model")
+            encoded: Tensor = self.text(batch.tokens, batch.tokens_mask)
+        else:
+            if batch.text is None:
+                raise FileFormatError("this batch holds no text features for the model")
+            encoded = self.text(batch.text)
+        return encoded * batch.has_text[:, None]
+
+
+def closure_lite_mini(
+    dim: int = 384,
+    num_heads: int = 4,
+    pool_temperature: float = 1.0,
+    order_temperature: float = 0.1,
+    modality_dropout: float = 0.15,
+    image_features: int = 1280,
+    text_features: int = 384,
+    heads: Sequence[str] = (),
+) -> ClosureLite:
+    """Closure-Lite over cached features of EfficientNet-Lite0 and MiniLM.
+
+    Args:
+        dim: size of all embeddings.
+        num_heads: of the attention pooling.
+        pool_temperature: of the attention pooling.
+        order_temperature: of the next-panel cosines.
+        modality_dropout: probability that a panel's picture, words or place are hidden in training.
+        image_features: size of the frozen image encoder's vectors; likewise ``text_features``.
+        heads: which of `HEADS` to build; the objective decides.
+    """
+    settings = {"name": "closure_lite_mini", **locals(), "heads": list(heads)}
+    image, text = FeatureProjection(image_features, dim), FeatureProjection(text_features, dim)
+    return ClosureLite(image, text, dim, num_heads, pool_temperature, order_temperature, modality_dropout, heads, settings)
+
+
+def closure_lite_simple(
+    vision: str = "vit_base_patch16_224",
+    vision_weights: str = "hub",
+    text: str = "roberta-base",
+    dim: int = 384,
+    num_heads: int = 4,
+    pool_temperature: float = 1.0,
+    order_temperature: float = 0.1,
+    modality_dropout: float = 0.15,
+    trainable_blocks: int | None = None,
+    text_config: dict[str, Any] | None = None,
+    heads: Sequence[str] = (),
+) -> ClosureLite:
+    """The document's Closure-Lite Simple: a timm ViT and a transformers encoder, trained along.
+
+    Args:
+        vision: timm model name.
+        vision_weights: ``hub``, a local file or folder, or ``none`` for random ones.
+        text: hub name or local folder of a transformers encoder.
+        trainable_blocks: None trains both encoders, 0 freezes them, k trains their last k blocks.
+        text_config: a saved transformers config, to build the network without its weights.
+        heads: see `closure_lite_mini`, as for the other arguments.
+    """
+    settings = {"name": "closure_lite_simple", **locals(), "heads": list(heads), "vision_weights": "none"}
+    image = PretrainedVision(vision, dim, vision_weights, trainable_blocks)
+    words = PretrainedText(text, dim, text_config, trainable_blocks)
+    settings["text_config"] = text_config or words.backbone.config.to_dict()
+    return ClosureLite(image, words, dim, num_heads, pool_temperature, order_temperature, modality_dropout, heads, settings)
+
+
+_BUILDERS: Mapping[str, Callable[..., ClosureLite]] = MappingProxyType(
+    {"closure_lite_mini": closure_lite_mini, "closure_lite_simple": closure_lite_simple}
+)
+
+
+def restore(settings: Mapping[str, Any]) -> ClosureLite:
+    """The untrained model that these `ClosureLite.settings` describe.
+
+    Raises:
+        FileFormatError: a model that this CoMix does not know, or arguments that it does not take.
+    """
+    arguments = {key: value for key, value in settings.items() if key != "name"}
+    builder = _BUILDERS.get(str(settings.get("name")))
+    if builder is None:
+        raise FileFormatError(f"model {settings.get('name')!r} is unknown here; known: {', '.join(_BUILDERS)}")
+    try:
+        return builder(**arguments)
+    except TypeError as error:
+        raise FileFormatError(f"model {settings['name']}: {error}; the checkpoint is of another model") from error

@@ -1,0 +1,50 @@
+"""Pages laid out differently, with the same reading order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from comix.models.batch import Batch
+
+_JITTER = 0.01
+"""Panels move by up to this share of the page on each side."""
+
+
+def varied(batch: Batch, mirror: float, stretch: float) -> Batch:
+    """The batch with its pages' layouts mirrored, stretched and shaken at random; reading order and content stay.
+
+    Draws from torch's global generator.
+
+    Args:
+        mirror: probability that a page is mirrored, its reading direction turned.
+        stretch: widths and heights change by up to this share, per page; 0 also leaves the panels in place.
+    """
+    if mirror <= 0 and stretch <= 0:
+        return batch
+    x, y, w, h, _, _, _, aspect, direction, _ = batch.layout.unbind(1)
+    turn = _per_page(batch, torch.rand(batch.n_pages, device=x.device)) < mirror
+    x = torch.where(turn, 1 - x - w, x)
+    direction = torch.where(turn, -direction, direction)
+    if stretch > 0:
+        scale_x, scale_y = (1 + stretch * _per_page(batch, _signed(batch.n_pages, x)) for _ in range(2))
+        shake_x, shake_y, shake_w, shake_h = (_JITTER * _signed(len(x), x) for _ in range(4))
+        new_w, new_h = (w * (1 + shake_w)) * scale_x, (h * (1 + shake_h)) * scale_y
+        aspect = (
+            aspect + torch.log(new_w.clamp(min=1e-4) / w.clamp(min=1e-4)) - torch.log(new_h.clamp(min=1e-4) / h.clamp(min=1e-4))
+        )
+        x = 0.5 + (x - 0.5 + shake_x) * scale_x
+        y = 0.5 + (y - 0.5 + shake_y) * scale_y
+        w, h = new_w, new_h
+    lead = torch.where(direction > 0, x, 1 - x - w)
+    return replace(batch, layout=torch.stack([x, y, w, h, x + w / 2, y + h / 2, w * h, aspect, direction, lead], dim=1))
+
+
+def _per_page(batch: Batch, values: Tensor) -> Tensor:
+    return values[batch.page_index]
+
+
+def _signed(n: int, like: Tensor) -> Tensor:
+    return 2 * torch.rand(n, device=like.device) - 1

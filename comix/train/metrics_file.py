@@ -1,0 +1,63 @@
+"""``metrics.json`` of a run folder: the truth about a run; everything else mirrors it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from comix.core.errors import ComixError, FileFormatError
+from comix.core.files import json_bytes, read_json, write_bytes
+
+METRICS = "metrics.json"
+STATE = "training.json"
+FORMAT = 1
+
+
+def write_metrics(folder: Path, facts: dict[str, Any]) -> None:
+    """Write ``metrics.json``; see docs/training.md for its keys."""
+    write_bytes(folder / METRICS, json_bytes({"format": FORMAT, **facts}, indent=1))
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What ``metrics.json`` of a run folder says.
+
+    Raises:
+        MissingInputError: the run is unfinished, or the folder is none.
+        FileFormatError: not such a file.
+    """
+    facts = read_json(folder / METRICS)
+    if not isinstance(facts, dict) or "final" not in facts or int(facts.get("format", 0)) > FORMAT:
+        raise FileFormatError(f"{folder / METRICS}: not the metrics of a training run of this CoMix")
+    return facts
+
+
+def write_state(folder: Path, fingerprint: str, state: str) -> None:
+    """Mark a run folder ``running`` or ``done``, so that the same command finds it again."""
+    write_bytes(folder / STATE, json_bytes({"fingerprint": fingerprint, "state": state}))
+
+
+def runs_of(root: Path, fingerprint: str, state: str) -> list[Path]:
+    """Run folders with these settings and pages in this state, newest first.
+
+    Args:
+        root: ``workspace/runs/train``.
+    """
+    found = []
+    for file in [*root.glob(f"*/{STATE}"), *root.glob(f"*/*/{STATE}")]:
+        try:
+            marks = read_json(file)
+        except ComixError:
+            continue
+        if marks.get("fingerprint") == fingerprint and marks.get("state") == state:
+            found.append((file.stat().st_mtime, file.parent))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def finished_runs(folders: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    """Run folders below the given ones that have metrics, by name; a sweep's folder stands for its jobs."""
+    found: dict[Path, dict[str, Any]] = {}
+    for folder in folders:
+        for file in sorted([*folder.glob(METRICS), *folder.glob(f"*/{METRICS}")]):
+            found[file.parent] = read_metrics(file.parent)
+    return list(found.items())

@@ -1,0 +1,94 @@
+"""What ``trainer=`` and ``logger=`` choose."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from comix.core.errors import MissingInputError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerSettings:
+    """The machine and the pace.
+
+    Attributes:
+        accelerator: ``cpu``, ``gpu`` or ``auto``.
+        devices: how many.
+        strategy: ``auto`` or ``ddp``.
+        precision: Lightning's name; ``32-true`` has no surprises, ``bf16-mixed`` is for GPUs.
+        accumulate: batches per optimiser step.
+        clip_norm: gradients are scaled down to this norm.
+        limit_batches: training batches per epoch at most; None for all.
+        threads: of torch on the CPU; None for 1 where features are cached (small matrices: more threads only wait for each
+            other, 16 times slower on a busy two-core machine) and for torch's own choice else.
+        checkpoint_every: steps between states to resume from, beside the one after every epoch; 0 for none.
+    """
+
+    accelerator: str = "cpu"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: Any = "32-true"
+    accumulate: int = 1
+    clip_norm: float = 1.0
+    limit_batches: int | None = None
+    threads: int | None = None
+    checkpoint_every: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLog:
+    """Curves as a CSV file in the run folder; always written, so this adds nothing."""
+
+    def open(self, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
+        """Lightning's logger: writes ``log/metrics.csv`` with every step."""
+        from pytorch_lightning.loggers import CSVLogger
+
+        return CSVLogger(save_dir=folder, name="", version="log", flush_logs_every_n_steps=50)
+
+    def close(self, logger: Any, figures: Mapping[str, Any], table: Path) -> None:
+        """Nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class WandbLog:
+    """A mirror of the run in Weights & Biases; the run folder's ``metrics.json`` stays the truth.
+
+    Attributes:
+        project: name there; likewise ``group``, "" for the variant's sweep.
+        offline: write to the run folder only; `wandb sync` sends it later.
+    """
+
+    project: str = "comix"
+    group: str = ""
+    offline: bool = True
+
+    def open(self, folder: Path, name: str, config: Mapping[str, Any]) -> Any:
+        """Lightning's logger.
+
+        Raises:
+            MissingInputError: the optional package is not installed.
+        """
+        try:
+            import wandb  # noqa: F401
+        except ImportError as error:
+            raise MissingInputError('logger=wandb: the package is not installed: pip install "comix[wandb]"') from error
+        from pytorch_lightning.loggers import WandbLogger
+
+        os.environ.setdefault("WANDB_SILENT", "true")
+        logger = WandbLogger(name=name, save_dir=folder, project=self.project, group=self.group or None, offline=self.offline)
+        logger.experiment.config.update(dict(config), allow_val_change=True)
+        return logger
+
+    def close(self, logger: Any, figures: Mapping[str, Any], table: Path) -> None:
+        """Send the final figures and their table, and end the run."""
+        import wandb
+
+        known = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+        rows: list[Any] = [[name, value] for name, value in known.items()]
+        logger.experiment.log({"validation": wandb.Table(columns=["figure", "value"], data=rows)})
+        logger.experiment.summary.update(known)
+        wandb.finish()

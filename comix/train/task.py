@@ -1,0 +1,206 @@
+"""Closure-Lite under Lightning: steps, schedule, what a bad gradient costs, validation after every epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from comix.core.errors import ComixError
+from comix.models.batch import Batch
+from comix.models.closure_lite import ClosureLite
+from comix.train.augment import varied
+from comix.train.evaluate import Figures, evaluate
+from comix.train.objectives import Objective, losses
+from comix.train.schedule import WarmupCosine
+
+_PLACE = ("next_panel.", "composition.")
+"""Parts of the model that start from nothing and learn at the full rate."""
+
+
+class TrainingFailedError(ComixError, RuntimeError):
+    """Training cannot go on: too many steps with gradients that are no numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """How weights move.
+
+    Attributes:
+        lr: peak learning rate of heads and fusion.
+        content_lr_scale: of pretrained encoders and of all that starts as their plain cosine (projections, pooling, the heads
+            for content), relative to ``lr``: quick steps would spoil it on few pages.
+        weight_decay: on matrices, not on biases and norms.
+        warmup_share: share of the steps in which the rate rises.
+        min_lr_share: rate at the end, relative to ``lr``.
+        max_bad_steps: steps with non-finite gradients before training stops.
+        mirror: probability that a page is laid out mirrored and read the other way.
+        stretch: pages are laid out larger or smaller by up to this share, per side, and their panels moved a little.
+    """
+
+    lr: float = 3e-4
+    content_lr_scale: float = 0.1
+    weight_decay: float = 0.01
+    warmup_share: float = 0.05
+    min_lr_share: float = 0.1
+    max_bad_steps: int = 20
+    mirror: float = 0.5
+    stretch: float = 0.2
+
+
+class ClosureTask(pl.LightningModule):
+    """Trains a `ClosureLite`.
+
+    Args:
+        model: what is trained.
+        objective: what for.
+        optimisation: how.
+        seed: of dropout and noise; every step draws from its own stream, so a resumed run equals an undisturbed one.
+        val_batches: validation blocks; none leaves validation out.
+    """
+
+    def __init__(
+        self,
+        model: ClosureLite,
+        objective: Objective,
+        optimisation: Optimisation,
+        seed: int = 0,
+        val_batches: Sequence[Batch] = (),
+    ) -> None:
+        super().__init__()
+        self.model, self.objective, self.optimisation = model, objective, optimisation
+        self.seed, self.val_batches = seed, val_batches
+        self.history: list[dict[str, Any]] = []
+        self.bad_steps: list[dict[str, Any]] = []
+        self.best: dict[str, Tensor] = {}
+        self.seconds = 0.0
+        self._sums: dict[str, float] = {}
+        self._page_ids: tuple[str, ...] = ()
+        self._started = time.monotonic()
+
+    def on_train_start(self) -> None:
+        """Plan the rest of the run: after a resume with more epochs the rate goes on falling."""
+        self._started = time.monotonic() - self.seconds
+        scheduler: Any = self.lr_schedulers()
+        for plan in scheduler.lr_lambdas:
+            plan.replan(int(self.trainer.estimated_stepping_batches), self.global_step)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Give the step its own random stream."""
+        torch.manual_seed((self.seed * 1_000_003 + self.global_step * 131 + batch_idx) * 65_537 + self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        self._page_ids = batch.page_ids
+        batch = varied(batch, self.optimisation.mirror, self.optimisation.stretch)
+        parts = losses(self.model, batch, self.model.encode(batch), self.objective)
+        values = {"loss": parts.total, "loss_rpp": parts.rpp, "loss_pop": parts.pop, "loss_mpm": parts.mpm}
+        if bool(torch.isfinite(parts.total)):
+            for name, value in values.items():
+                self._sums[name] = self._sums.get(name, 0.0) + float(value.detach()) * batch.n_pages
+            self._sums["pages"] = self._sums.get("pages", 0.0) + batch.n_pages
+        self.log("loss_step", parts.total.detach(), batch_size=batch.n_pages)
+        return parts.total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Skip the step when a gradient is no number; remember which pages it came from.
+
+        Raises:
+            TrainingFailedError: more such steps than allowed.
+        """
+        grads = [one.grad for one in self.model.parameters() if one.grad is not None]
+        if bool(torch.isfinite(torch.stack([grad.abs().sum() for grad in grads])).all()):
+            return
+        for parameter in self.model.parameters():
+            parameter.grad = None  # the optimiser leaves parameters without gradient as they are
+        self.bad_steps.append({"step": self.global_step, "page_ids": list(self._page_ids)})
+        if len(self.bad_steps) > self.optimisation.max_bad_steps:
+            raise TrainingFailedError(
+                f"{len(self.bad_steps)} steps had gradients that are no numbers (last pages: {', '.join(self._page_ids[:3])}); "
+                "lower lr, or look at these pages; bad_steps.json in the run folder lists all"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        """Losses of the epoch and validation figures; the monitored score."""
+        pages = max(self._sums.pop("pages", 0.0), 1.0)
+        row: dict[str, Any] = {"epoch": self.current_epoch + 1, "step": self.global_step}
+        row |= {name: value / pages for name, value in self._sums.items()}
+        self._sums = {}
+        row["lr"] = max(float(group["lr"]) for group in self.trainer.optimizers[0].param_groups)
+        if self.val_batches:
+            row |= {f"val_{name}": value for name, value in self.evaluate().items()}
+        row["score"] = score_of({name.removeprefix("val_"): value for name, value in row.items()}) if self.val_batches else None
+        self.history.append(row)
+        if best_of(self.history) == len(self.history):
+            self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+        self.seconds = time.monotonic() - self._started
+        self.log_dict({name: float(row[name]) for name in row if row[name] is not None and name not in ("epoch", "step")})
+
+    def evaluate(self) -> Figures:
+        """Figures on the validation blocks."""
+        return evaluate(self.model, [batch.to(self.device) for batch in self.val_batches], self.objective)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history with the state."""
+        checkpoint["comix"] = {
+            "history": self.history, "bad_steps": self.bad_steps, "seconds": self.seconds, "sums": self._sums,
+            "best": self.best,
+        }  # fmt: skip
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history up again."""
+        kept = checkpoint.get("comix", {})
+        self.best = dict(kept.get("best", {}))
+        self.history, self.bad_steps = list(kept.get("history", [])), list(kept.get("bad_steps", []))
+        self.seconds, self._sums = float(kept.get("seconds", 0.0)), dict(kept.get("sums", {}))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with warm-up and cosine, counted in steps."""
+        how = self.optimisation
+        optimizer = torch.optim.AdamW(self._groups(), lr=how.lr)
+        total = int(self.trainer.estimated_stepping_batches)
+        plans: list[Callable[[int], float]] = [
+            WarmupCosine(total, max(1, round(how.warmup_share * total)), how.min_lr_share) for _ in optimizer.param_groups
+        ]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, plans)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Parameters by learning rate and decay."""
+        how = self.optimisation
+        groups: dict[tuple[bool, bool], list[Tensor]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((not name.startswith(_PLACE), parameter.ndim > 1), []).append(parameter)
+        return [
+            {
+                "params": members,
+                "lr": how.lr * (how.content_lr_scale if content else 1.0),
+                "weight_decay": how.weight_decay if matrix else 0.0,
+            }
+            for (content, matrix), members in sorted(groups.items())
+        ]
+
+
+def score_of(figures: Figures) -> float:
+    """What the best checkpoint is chosen by: the mean of next-panel accuracy and panel-on-page AUC, as far as known."""
+    known = [value for name in ("rpp_next_accuracy", "pop_auc") if (value := figures.get(name)) is not None]
+    return math.fsum(known) / len(known) if known else 0.0
+
+
+def best_of(history: Sequence[Mapping[str, Any]]) -> int:
+    """The epoch, from 1, with the highest score, the first of equals; the last one without validation.
+
+    >>> best_of([{"score": 0.1}, {"score": 0.3}, {"score": 0.3}]), best_of([{"score": None}, {"score": None}])
+    (2, 2)
+    """
+    scores = [row.get("score") for row in history]
+    if not scores or scores[0] is None:
+        return len(history)
+    return 1 + max(range(len(scores)), key=lambda index: (scores[index], -index))
