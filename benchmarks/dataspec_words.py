@@ -40,7 +40,7 @@ def run_pipeline(data: Path, files: list[str], folder: Path) -> Path:
     for name in files:
         (library / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(data / "pages" / name, library / name)
-    words = [sys.executable, "-m", "comix", "pipeline", f"library={library}", f"workspace={workspace}"]
+    words = [sys.executable, "-m", "comix", "pipeline", f"library={library}", f"workspace={workspace}", "until=curate"]
     finished = subprocess.run(words, check=False)
     if finished.returncode:
         sys.exit(f"the pipeline ended with {finished.returncode}")

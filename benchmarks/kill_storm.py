@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def command(library: Path, workspace: Path) -> list[str]:
-    return [sys.executable, "-m", "comix", "pipeline", f"library={library}", f"workspace={workspace}"]
+    return [sys.executable, "-m", "comix", "pipeline", f"library={library}", f"workspace={workspace}", "until=curate"]
 
 
 def run_to_end(library: Path, workspace: Path) -> float:

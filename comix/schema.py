@@ -187,6 +187,9 @@ class PipelineConfig(WorkConfig):
     direction: str = "auto"
     save_vis: int = 12
     title: str = ""
+    until: str = "index"
+    variants: str = "base"
+    epochs: int = 40
 
 
 @dataclass
@@ -195,6 +198,7 @@ class DemoConfig(PipelineConfig):
 
     workspace: str = "comix-demo"
     library: str = ""
+    variants: str = "base,denoise,context_recon,denoise_context"
     credits: bool = False
 
 
@@ -259,6 +263,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "render_long_side": (16, 20000),
     "top_k": (1, float("inf")),
     "batch_size": (1, float("inf")),
+    "max_panels": (1, 1000),
     "epochs": (1, float("inf")),
     "max_panels": (1, float("inf")),
 }
@@ -277,6 +282,8 @@ def leaves_no_trace(stage: str, words: list[str]) -> bool:
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("order", "method"): ("rows", "cut"),
     ("order", "direction"): ("auto", "ltr", "rtl"),
+    ("pipeline", "until"): ("curate", "train", "index"),
+    ("demo", "until"): ("curate", "train", "index"),
     ("pipeline", "direction"): ("auto", "ltr", "rtl"),
     ("demo", "direction"): ("auto", "ltr", "rtl"),
     ("search", "level"): ("auto", "panel", "page"),

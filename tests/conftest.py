@@ -46,9 +46,9 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace after ``comix pipeline``; read only: copy it to change it."""
+    """A workspace after ``comix pipeline until=curate``; read only: copy it to change it."""
     workspace = tmp_path_factory.mktemp("workspaces") / "finished, 100%"
-    assert main(["pipeline", f"library={library}", f"workspace={workspace}"]) == 1  # the damaged file
+    assert main(["pipeline", f"library={library}", f"workspace={workspace}", "until=curate"]) == 1  # the damaged file
     return workspace
 
 

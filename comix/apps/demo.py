@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comix.apps.common import say, workspace_argument, workspace_of
-from comix.apps.pipeline import run_stages, show_next, stage_settings
+from comix.apps.pipeline import run_all, show_next, stage_settings
 from comix.bundled import credits, library_dir
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def main(cfg: DictConfig) -> int:
     if not cfg.library:
         settings["extract"]["source"] = "bundled comics"
     settings["report"] = {**settings["report"], "title": cfg.title or "CoMix demo", "credits": not cfg.library}
-    code = run_stages(settings)
+    code = run_all(cfg, settings)
     if code > 1:
         return code
     argument = workspace_argument(workspace)
     show_next(
         workspace,
         [
+            f'comix search "a soldier must do what he must" {argument}',
             f"comix failures {argument}",
-            f"comix status {argument}",
             "comix pipeline library=YOUR_COMICS workspace=my_comics",
         ],
     )

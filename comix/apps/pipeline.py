@@ -1,16 +1,19 @@
-"""Everything on your folder: extract, detect, order, analyze, align, curate, report.
+"""Everything on your folder: pages, panels, text, checked data, a trained model, search, and a report.
 
 The same as the stages one after another with their defaults; each is resumable, so is this. Settings of single stages
 are given by running those stages yourself in the same workspace.
 
 Examples:
   comix pipeline library=~/Comics workspace=my_comics
+  comix pipeline library=~/Comics workspace=my_comics until=curate
   comix pipeline library=~/Manga direction=rtl workers=4 limit=10
 """
 
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +22,13 @@ from comix.apps.common import plain, say, workspace_argument, workspace_of
 from comix.apps.status import show_counts
 from comix.build import instantiate
 from comix.compose import as_words, compose
-from comix.core.errors import MissingInputError
+from comix.core.errors import ComixError, MissingInputError
 from comix.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-STAGES = ("extract", "detect", "order", "analyze", "align", "curate", "report")
+DATA_STAGES = ("extract", "detect", "order", "analyze", "align", "curate")
 
 
 def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
@@ -46,6 +49,9 @@ def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
         "analyze": {**everywhere, **work, **_group("vlm", choices, cfg), **boxes},
         "align": {**everywhere, **light, **boxes, **text},
         "curate": {**everywhere, **light, **boxes},
+        "compare": everywhere,
+        "embed": everywhere,
+        "index": everywhere,
         "report": {**everywhere, **boxes, **text, "title": cfg.title},
     }
 
@@ -56,14 +62,50 @@ def _group(name: str, choices: Mapping[str, str], cfg: DictConfig) -> dict[str, 
     return {name: choices[name], **settings}
 
 
-def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str] = STAGES) -> int:
+def run_all(cfg: DictConfig, settings: Mapping[str, Mapping[str, Any]]) -> int:
+    """All stages up to ``until``, then the report; the worst exit code.
+
+    Few or odd pages may give no model: that is said, and the report is still written.
+    """
+    code = run_stages(settings, DATA_STAGES)
+    if code <= 1 and cfg.until != "curate":
+        learned = run_training(cfg)
+        if learned <= 1:
+            learned = max(
+                learned, run_stages(settings, ("compare", "embed", "index") if cfg.until == "index" else ("compare",))
+            )
+        if learned > 1:
+            say("No model and no search this time, for the reason above; what was extracted, read and checked is all there.")
+        code = 130 if learned == 130 else max(code, min(learned, 1))
+    if code <= 1:
+        code = max(code, run_stages(settings, ("report",)))
+    return code
+
+
+def run_training(cfg: DictConfig) -> int:
+    """``comix train -m`` over the variants, in a process of its own: each job is a Hydra run with its own folder."""
+    words = [f"workspace={cfg.workspace}", f"epochs={cfg.epochs}", f"mpm_variant={cfg.variants}"]
+    sweep = ["-m"] if "," in cfg.variants else []
+    process = subprocess.Popen([sys.executable, "-m", "comix", "train", *sweep, *words])
+    try:
+        return process.wait()
+    except KeyboardInterrupt:  # the terminal has sent it to the child too, which ends by itself
+        process.wait()
+        return 130
+
+
+def run_stages(settings: Mapping[str, Mapping[str, Any]], stages: Sequence[str]) -> int:
     """Run stages one after another as a user would; the worst exit code, stopping where one cannot go on.
 
     Failed items (code 1) do not stop the work: the later stages go on with what there is.
     """
     worst = 0
     for stage in stages:
-        code = int(importlib.import_module(f"comix.apps.{stage}").main(compose(stage, as_words(settings[stage]))))
+        try:
+            code = int(importlib.import_module(f"comix.apps.{stage}").main(compose(stage, as_words(settings[stage]))))
+        except ComixError as error:
+            sys.stderr.write(f"comix {stage}: {error}\n")
+            code = 2
         worst = max(worst, code)
         if code > 1:
             break
@@ -85,11 +127,11 @@ def main(cfg: DictConfig) -> int:
     if not library.exists():
         raise MissingInputError(f"library={library}: no such folder; wanted a folder with comics")
     workspace = workspace_of(cfg)
-    code = run_stages(stage_settings(cfg, library))
+    code = run_all(cfg, stage_settings(cfg, library))
     if code <= 1:
         argument = workspace_argument(workspace)
         show_next(
             workspace,
-            [f"comix status {argument}", f"comix failures {argument}", f"comix detect save_vis=50 {argument}"],
+            [f'comix search "what somebody says" {argument}', f"comix failures {argument}", f"comix status {argument}"],
         )
     return code

@@ -36,8 +36,6 @@ _PLAIN_WIDTH = 140
 def main(cfg: DictConfig) -> int:
     """Search, print, write the page; 0."""
     kind, query = the_query(cfg.text, cfg.image, cfg.like)
-    if cfg.top_k < 1:
-        raise UsageError(f"top_k={cfg.top_k}: wanted 1 or more")
     workspace = existing_workspace(cfg)
     name = choose_embeddings(workspace, cfg.name)
     searcher = open_searcher(workspace, name)

@@ -76,7 +76,7 @@ def test_the_words_on_the_page_are_in_the_dataspec(finished: Path) -> None:
 
 def test_second_run_has_nothing_to_do(finished: Path, library: Path, comix: Callable[..., object]) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.json")}
-    ran = comix("pipeline", f"library={library}", f"workspace={finished}")
+    ran = comix("pipeline", f"library={library}", f"workspace={finished}", "until=curate")
     assert ran.out.count("0 to do") == 6
     assert before == {path: path.stat().st_mtime_ns for path in finished.rglob("*.json") if "runs" not in path.parts}
 
@@ -130,7 +130,7 @@ def test_other_comics_give_other_results(tmp_path: Path, comix: Callable[..., ob
             cv2.rectangle(page, (x, y), (x + 395, y + 545), (0, 0, 0), 4)
     cv2.imwrite(str(folder / "1.png"), page)
     workspace = tmp_path / "ws"
-    ran = comix("demo", f"library={folder.parent}", f"workspace={workspace}")
+    ran = comix("demo", f"library={folder.parent}", f"workspace={workspace}", "until=curate")
     assert ran.code == 0
     document = json.loads((workspace / "detections/gutter/predictions.json").read_text(encoding="utf-8"))
     assert [image["page_id"] for image in document["images"]] == ["Two by two/0001"]

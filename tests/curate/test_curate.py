@@ -13,7 +13,7 @@ def test_exact_duplicates_train_once_and_stay_in_the_table(library: Path, tmp_pa
     doubled, workspace = tmp_path / "doubled", tmp_path / "ws"
     shutil.copytree(library / "Baffling Mysteries", doubled / "one")
     shutil.copytree(library / "Baffling Mysteries", doubled / "two")
-    comix("pipeline", f"library={doubled}", f"workspace={workspace}")
+    comix("pipeline", f"library={doubled}", f"workspace={workspace}", "until=curate")
     table = pd.read_parquet(workspace / "curation.parquet")
     assert len(table) == 4
     assert table["dup_group_exact"].nunique() == 2

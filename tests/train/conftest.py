@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from comix.data.module import PageBatches, PageData
 from comix.data.page import PageExample
 from comix.data.split import split_by_book
 from comix.models.closure_lite import closure_lite_mini
-from comix.train.fit import Fitted, fit
+from comix.train.fit import Fitted, fit, torch_threads
 from comix.train.objectives import objective
 from comix.train.settings import CsvLog, TrainerSettings
 from comix.train.task import ClosureTask, Optimisation
@@ -30,6 +30,13 @@ _WIDTH = 24
 
 def grid(columns: int, rows: int) -> tuple[Box, ...]:
     return tuple(Box(c * 600 / columns, r * 900 / rows, 560 / columns, 860 / rows) for r in range(rows) for c in range(columns))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small matrices: more threads only wait for each other."""
+    with torch_threads(1):
+        yield
 
 
 @pytest.fixture(scope="session")
