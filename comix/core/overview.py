@@ -12,6 +12,10 @@ STAGE_ORDER = ("convert", "extract", "detect", "order", "analyze", "align", "cur
 """Stages that keep a journal, in the order of the work."""
 
 
+_TAKES_A_LIST = frozenset({"train", "embed"})
+"""Stages that work on listed pages: what is not listed is not to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class StageCounts:
     """Rows of one stage and variant; ``done + failed + skipped + to_do == inputs``. ``unit`` says what a row is."""
@@ -47,7 +51,8 @@ def stage_counts(workspace: Workspace, page_ids: Collection[str]) -> list[StageC
                     continue
                 states = {key: state[0] for key, state in journal.state().items() if key in page_ids}
             done, failed, skipped = (list(states.values()).count(status) for status in ("done", "failed", "skipped"))
-            found.append(StageCounts(stage, variant, "pages", done, failed, skipped, len(page_ids) - len(states)))
+            to_do = 0 if stage in _TAKES_A_LIST else len(page_ids) - len(states)
+            found.append(StageCounts(stage, variant, "pages", done, failed, skipped, to_do))
     return found
 
 

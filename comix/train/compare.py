@@ -39,7 +39,8 @@ def find_runs(names: str, workspace: Path) -> list[tuple[Path, dict[str, Any]]]:
         MissingInputError: nothing there that is finished.
     """
     if names:
-        folders = [Path(name) for part in names.split(",") for name in _expanded(part.strip())]
+        parts = [names] if Path(names).is_dir() else names.split(",")  # a folder's name may hold a comma
+        folders = [Path(name) for part in parts for name in _expanded(part.strip())]
         found = finished_runs(folders)
         if not found:
             raise MissingInputError(

@@ -85,7 +85,9 @@ def test_empty_and_missing_lists_say_what_to_do(tmp_path: Path) -> None:
 
 def test_max_samples_and_duplicate_groups(listing: Path, tmp_path: Path) -> None:
     table = tmp_path / "curation.parquet"
-    pd.DataFrame({"page_id": ["b/0001", "c/0001", "d/0001"], "dup_canonical_key": ["b/0001", "b/0001", "d/0001"]}).to_parquet(table)
+    pd.DataFrame({"page_id": ["b/0001", "c/0001", "d/0001"], "dup_canonical_key": ["b/0001", "b/0001", "d/0001"]}).to_parquet(
+        table
+    )
     pages, _ = load_pages([listing], listing.parent, max_samples=1, curation=table)
     assert [page.duplicate_group for page in pages] == ["b/0001"]
 
@@ -99,7 +101,9 @@ def page(number: int, book: str, group: str = "", n: int = 3, direction: str = "
 @pytest.mark.parametrize("seed", range(8))
 def test_split_never_straddles(seed: int) -> None:
     random = np.random.default_rng(seed)
-    pages = [page(i, f"book{random.integers(9)}", f"g{random.integers(30)}" if random.random() < 0.1 else "") for i in range(80)]
+    pages = [
+        page(i, f"book{random.integers(9)}", f"g{random.integers(30)}" if random.random() < 0.1 else "") for i in range(80)
+    ]
     split = split_by_book(pages, 0.2, seed)
     assert not straddling(pages, split.train, split.val)
     assert split.val
