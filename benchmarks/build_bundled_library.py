@@ -167,9 +167,7 @@ def main() -> int:
     return 0
 
 
-def build(
-    books: tuple[Book, ...], data: Path, out: Path, licences: dict[str, str], damaged: Book
-) -> list[dict[str, str]]:
+def build(books: tuple[Book, ...], data: Path, out: Path, licences: dict[str, str], damaged: Book) -> list[dict[str, str]]:
     """Write the books and a cut copy of one of them; gives the credits."""
     shutil.rmtree(out, ignore_errors=True)
     credits = []

@@ -1,6 +1,6 @@
 """Fits the two small models of GutterDetector and prints their weights, to be pasted into comix/detect.
 
-    python benchmarks/fit_gutter.py --data ../shared/data --pages 240
+    python benchmarks/fit_gutter.py --data ../shared/data --pages 120
     python benchmarks/fit_gutter.py --validate          # each source of pages left out in turn
     python benchmarks/fit_gutter.py --draw /tmp/pages   # only the composed pages, with their boxes
 
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from comix.core.geometry import Box
-from comix.detect import corridors, gutter, regions
+from comix.detect import corridors, regions
 from comix.detect.background import Mask, working_copy
 from comix.detect.corridors import Cut, CutEvidence, CutSearch, cut_evidence
 from comix.detect.gutter import GutterDetector
@@ -374,6 +374,7 @@ class Collector(GutterDetector):
         super().__init__()
 
     def collect(self, sample: Sample) -> tuple[Floats, Floats]:
+        """Evidence of the cuts met on a page, and whether each is true."""
         page = working_page(sample.image, self)
         scale = page.image.shape[1] / sample.image.shape[1]
         self.truth = [box.scaled(scale) for box in sample.truth]
@@ -481,18 +482,30 @@ def stacked(samples: Sequence[Sample], found: Sequence[tuple[Floats, Floats]]) -
     return rows, labels, share / share.mean()
 
 
-def fit(samples: Sequence[Sample], l2: float, say: bool = False) -> Weights:
+def cut_rows(samples: Sequence[Sample], l2: float, say: bool = False) -> list[tuple[Floats, Floats]]:
+    """Evidence of cuts by page, as the last round finds it."""
     cut = START
-    bias = 0.0
-    for _ in range(ROUNDS):
-        rows, labels, shares = stacked(samples, [Collector(cut).collect(sample) for sample in samples])
-        values, bias = logistic(rows, labels, shares, l2)
-        cut = CutEvidence(*values)
-        if cut.slant > -0.5:
-            cut = cut._replace(slant=-0.5)  # the search divides by it
-        if say:
-            print(f"{len(labels)} cuts, {labels.mean():.0%} true: {tuple(cut)}, {bias}", flush=True)
-    weights = Weights(cut, bias, RegionEvidence(0, 0, 0, 0, 0, 0), 0.0)
+    for number in range(ROUNDS):
+        found = [Collector(cut).collect(sample) for sample in samples]
+        if number + 1 < ROUNDS:
+            cut = fit_cuts(samples, found, l2, say)[0]
+    return found
+
+
+def fit_cuts(
+    samples: Sequence[Sample], found: Sequence[tuple[Floats, Floats]], l2: float, say: bool
+) -> tuple[CutEvidence, float]:
+    rows, labels, shares = stacked(samples, found)
+    values, bias = logistic(rows, labels, shares, l2)
+    cut = CutEvidence(*values)
+    if say:
+        print(f"{len(labels)} cuts, {labels.mean():.0%} true: {values}, {bias}", flush=True)
+    return cut._replace(slant=min(cut.slant, -0.5)), bias  # the search divides by the slant's weight
+
+
+def fit(samples: Sequence[Sample], found: Sequence[tuple[Floats, Floats]], l2: float, say: bool = False) -> Weights:
+    """Both models, in use from then on."""
+    weights = Weights(*fit_cuts(samples, found, l2, say), RegionEvidence(0, 0, 0, 0, 0, 0), 0.0)
     weights.use()
     rows, labels, shares = stacked(samples, [leaves(sample, GutterDetector()) for sample in samples])
     values, weights.region_bias = logistic(rows, labels, shares, l2)
@@ -509,11 +522,13 @@ def counts(samples: Sequence[Sample], detector: GutterDetector) -> list[PageCoun
 
 def validate(samples: Sequence[Sample], strengths: Sequence[float], cuts: Sequence[float], scores: Sequence[float]) -> None:
     """F1 at IoU .5 on every source by weights fitted on the others, by L2 and thresholds."""
+    collected = cut_rows(samples, strengths[0])
     for l2 in strengths:
         held: dict[tuple[float, float, bool], list[PageCounts]] = defaultdict(list)
         by_source: dict[str, str] = {}
         for source in OPEN:
-            fit([sample for sample in samples if sample.source != source], l2)
+            rest = [index for index, sample in enumerate(samples) if sample.source != source]
+            fit([samples[index] for index in rest], [collected[index] for index in rest], l2)
             for (cut, score), composed in product(product(cuts, scores), (False, True)):
                 chosen = [sample for sample in samples if sample.source == source and sample.composed == composed]
                 found = counts(chosen, GutterDetector(min_cut_logit=cut, min_score=score))
@@ -545,7 +560,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=default, help="folder with pages/ and ground_truth/")
     parser.add_argument("--seed", type=int, default=0, help="of the composed pages")
-    parser.add_argument("--pages", type=int, default=200, help="number of composed pages")
+    parser.add_argument("--pages", type=int, default=120, help="number of composed pages")
     parser.add_argument("--l2", type=float, nargs="+", default=[3.0], help="strength of the regularisation")
     parser.add_argument("--validate", action="store_true", help="leave out each source in turn instead")
     parser.add_argument("--cuts", type=float, nargs="+", default=[-1.0], help="min_cut_logit to validate")
@@ -564,7 +579,7 @@ def main() -> None:
     if arguments.validate:
         validate(samples, arguments.l2, arguments.cuts, arguments.scores)
         return
-    weights = fit(samples, arguments.l2[0], say=True)
+    weights = fit(samples, cut_rows(samples, arguments.l2[0], say=True), arguments.l2[0], say=True)
     print(f"corridors: _WEIGHTS = CutEvidence{tuple(weights.cut)}\n           _BIAS = {weights.cut_bias}")
     print(f"regions:   _WEIGHTS = RegionEvidence{tuple(weights.region)}\n           _BIAS = {weights.region_bias}")
     for name, chosen in (("annotated", pages), ("composed", made)):

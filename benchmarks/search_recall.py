@@ -85,9 +85,11 @@ def half_remembered(line: Line, chance: random.Random) -> str:
 def finished_workspace(arguments: argparse.Namespace) -> Workspace:
     root = Path(arguments.workspace or tempfile.mkdtemp(prefix="search_recall-"))
     if not (root / "lists" / "dataspec_all_list.txt").is_file():
-        library = Path(tempfile.mkdtemp(prefix="library-"))
-        for name in arguments.pages or sorted(path.name for path in (arguments.data / "pages").iterdir() if path.is_dir()):
-            shutil.copytree(arguments.data / "pages" / name, library / name)
+        library = arguments.data / "pages"
+        if arguments.pages:
+            library = Path(tempfile.mkdtemp(prefix="library-"))
+            for name in arguments.pages:
+                shutil.copytree(arguments.data / "pages" / name, library / name)
         assert comix(["pipeline", f"library={library}", f"workspace={root}", "save_vis=0"]) <= 1
     if not any(root.glob("models/*/model.yaml")):
         from comix.models.closure_lite import closure_lite_mini
@@ -104,15 +106,15 @@ def opened(workspace: Workspace) -> Searcher:
     return Searcher(folder / INDEX, folder / STORE, {"curation": workspace.curation_table})
 
 
-def page_of_file(workspace: Workspace) -> dict[str, str]:
-    """Ground truth file name -> page id; its folder is the book."""
-    pages = read_pages(workspace.pages_table)
+def page_of_file(workspace: Workspace, indexed: set[str]) -> dict[str, str]:
+    """Ground truth file name -> page id, of indexed pages; its folder is the book."""
+    pages = [page for page in read_pages(workspace.pages_table) if page.page_id in indexed]
     return {f"{page.container.split('/')[-1]}/{page.member.split('/')[-1]}": page.page_id for page in pages}
 
 
 def text_recall(workspace: Workspace, data: Path) -> None:
     searcher, encoder = opened(workspace), QueryEncoder()
-    pages = page_of_file(workspace)
+    pages = page_of_file(workspace, set(searcher._page_ids))
     table = searcher._panels.to_pydict()
     page_ids = [searcher._page_ids[row] for row in table["row"]]
     words = WordIndex(searcher.folder, len(page_ids))
@@ -124,7 +126,8 @@ def text_recall(workspace: Workspace, data: Path) -> None:
     queries = [half_remembered(line, chance) for line in lines]
     print(f"\n{len(lines)} lines, two words dropped; {len(page_ids)} panels, {searcher._space('panel_text').n} with words")
     print(f"{'text queries':<34} {'page @1':>8} {'@10':>6} {'panel @1':>9} {'@10':>6}")
-    for label, meaning in (("BM25 alone", 0.0), ("MiniLM alone", 1.0), (f"both ({MEANING:g} MiniLM), as shipped", MEANING)):
+    both = f"both ({MEANING:g} MiniLM), as shipped"
+    for label, meaning in (("BM25 alone", 0.0), ("MiniLM alone", 1.0), (both, MEANING)):
         hits = np.zeros((len(lines), 4))
         for number, (line, query) in enumerate(zip(lines, queries, strict=True)):
             space, vector = searcher._space("panel_text"), encoder.encode(query)

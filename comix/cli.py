@@ -99,11 +99,13 @@ def stage_help(stage: str) -> str:
             lines += [f"  {option.stem:<10} {_first_comment(option)}" for option in sorted(group.glob("*.yaml"))]
             lines.append("")
     lines += ["Keys and their defaults:", ""]
-    body = config.split("_self_", 1)[-1].lstrip("\n")
+    body = "\n".join(config.split("_self_", 1)[-1].splitlines()[1:]).lstrip("\n")
+    body = body.partition("\n\n")[2] if body.startswith("  - ") else body  # defaults after _self_
     lines += [f"  {line}" if line else "" for line in body.rstrip().splitlines()]
     return "\n".join(lines)
 
 
 def _first_comment(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#") and not line.startswith("# @")]
+    return comments[0] if comments else ""

@@ -263,7 +263,6 @@ RANGES: dict[str, tuple[float, float]] = {
     "render_long_side": (16, 20000),
     "top_k": (1, float("inf")),
     "batch_size": (1, float("inf")),
-    "max_panels": (1, 1000),
     "epochs": (1, float("inf")),
     "max_panels": (1, float("inf")),
 }

@@ -33,13 +33,12 @@ if TYPE_CHECKING:
     from comix.data.lists import Rejected
     from comix.data.page import PageExample
     from comix.data.settings import DatasetSettings
-    from comix.train.run import Plan
+    from comix.train.plan import Plan
 
 
 def main(cfg: DictConfig) -> int:
     """Train one variant; 0, or 1 when listed pages failed."""
-    from comix.data.split import split_by_book
-    from comix.train.run import record_pages, taken_over, train
+    from comix.train.plan import record_pages, taken_over
 
     started = time.monotonic()
     workspace = workspace_of(cfg)
@@ -51,6 +50,9 @@ def main(cfg: DictConfig) -> int:
     if earlier is not None:
         say(f"train: {plan.name} is trained already with these settings and pages (resume=never trains anew)")
         return finish(earlier, pages, rejected, workspace, time.monotonic() - started)
+    from comix.data.split import split_by_book
+    from comix.train.run import train
+
     model = build_model(cfg, plan)
     features = None if model.uses_pixels else features_of(pages, workspace)
     split = split_by_book(pages, plan.dataset.val_fraction, plan.dataset.split_seed)
@@ -67,8 +69,7 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from comix.train.run import Plan
-    from comix.train.task import Optimisation
+    from comix.train.plan import Plan
 
     choices = HydraConfig.get().runtime.choices
     for key, value in (("epochs", cfg.epochs), ("batch_size", cfg.batch_size), ("lr", cfg.lr)):
@@ -87,9 +88,7 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
         seed=cfg.seed,
         resume=cfg.resume,
         objective=instantiate(plain(cfg.objective)),
-        optimisation=instantiate(
-            {"_target_": f"{Optimisation.__module__}.Optimisation", "lr": cfg.lr, **plain(cfg.optimisation)}
-        ),
+        optimisation=instantiate({"_target_": "comix.train.settings.Optimisation", "lr": cfg.lr, **plain(cfg.optimisation)}),
         trainer=trainer,
         log=instantiate(plain(cfg.logger)),
         dataset=instantiate(plain(cfg.dataset)),

@@ -17,16 +17,18 @@ _UNEVEN = 8.0
 """Spread from which a background is taken for aged paper or a photograph."""
 
 
-def working_copy(image: NDArray[np.uint8], short_side: int) -> tuple[NDArray[np.uint8], float]:
-    """The page reduced to ``short_side`` pixels on its shorter side, and the factor applied (never above 1)."""
+def working_copy(image: NDArray[np.uint8], short_side: int) -> NDArray[np.uint8]:
+    """The page reduced to ``short_side`` pixels on its shorter side; itself when it is not larger."""
     height, width = image.shape[:2]
     factor = min(1.0, short_side / min(height, width))
     if factor == 1.0:
-        return image, 1.0
-    step = int(0.5 / factor)
+        return image
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    coarse = image[::step, ::step] if step > 1 else image
-    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA), np.uint8), factor
+    step = int(1 / factor)
+    if step > 1:  # averaging whole pixels is fast, any other averaging ten times slower than interpolating
+        image = image[: height - height % step, : width - width % step]
+        image = np.asarray(cv2.resize(image, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,12 @@ def ground_mask(image: NDArray[np.uint8], ground: Ground, least: int, most: int)
     """
     lowest = round(min(least + 3 * ground.spread, most))
     if ground.spread > _UNEVEN:
-        away = cv2.absdiff(image, _paper(image, ground, most))
+        away = np.asarray(cv2.absdiff(image, _paper(image, ground, most)), np.uint8)
         tolerance = _valley(_strongest(away[::3, ::3]), lowest, most)
         return np.asarray(cv2.inRange(away, (0.0, 0.0, 0.0), (float(tolerance),) * 3), np.uint8)
-    blue, green, red = (float(value) for value in ground.colour)
-    sample = cv2.absdiff(np.ascontiguousarray(image[::3, ::3]), (blue, green, red, 0.0))
-    tolerance = _valley(_strongest(sample), lowest, most)
+    sample = np.ascontiguousarray(image[::3, ::3])
+    away = np.asarray(cv2.absdiff(sample, np.append(ground.colour, 0).astype(np.float64)), np.uint8)
+    tolerance = _valley(_strongest(away), lowest, most)
     low = tuple((ground.colour - tolerance).astype(float).tolist())
     high = tuple((ground.colour + tolerance).astype(float).tolist())
     return np.asarray(cv2.inRange(image, low, high), np.uint8)
@@ -123,7 +125,7 @@ def _valley(distance: NDArray[np.uint8], least: int, most: int) -> int:
 def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[np.uint8]:
     """The background colour at every pixel of an unevenly lit or aged page: a quadratic surface per channel."""
     height, width = image.shape[:2]
-    stride = max(4, min(height, width) // 100)
+    stride = max(4, min(height, width) // 50)
     sample = image[::stride, ::stride].astype(np.float32)
     rows, columns = np.mgrid[-1 : 1 : sample.shape[0] * 1j, -1 : 1 : sample.shape[1] * 1j]
     terms = np.stack([np.ones_like(rows), rows, columns, rows**2, rows * columns, columns**2], axis=-1)
@@ -133,8 +135,9 @@ def _paper(image: NDArray[np.uint8], ground: Ground, tolerance: int) -> NDArray[
         if np.count_nonzero(close) < 50:
             break
         known = terms[close]
-        weights = np.linalg.solve(known.T @ known + 1e-6 * np.eye(6), known.T @ sample[close])
-        surface = (terms @ weights).astype(np.float32)
+        square = np.einsum("ni,nj->ij", known, known)  # not a product, which would start BLAS threads
+        weights = np.linalg.solve(square + 1e-6 * np.eye(6), np.einsum("ni,nc->ic", known, sample[close]))
+        surface = np.einsum("hwi,ic->hwc", terms, weights).astype(np.float32)
     small = np.clip(surface, 0, 255).astype(np.uint8)
     return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 

@@ -1,8 +1,9 @@
 """Where a region is cut in two: straight corridors of background, bridged here and there, and straight frame lines.
 
 Every place where a region might be cut is described by a few measurements (`CutEvidence`), and a linear model says how
-likely it is a gutter. The weights were fitted by logistic regression on cuts of annotated pages (openMantra, Golden
-Age, Pepper & Carrot, Anda's Game and others), labelled by whether they pass between annotated panels.
+likely it is a gutter. The weights were fitted by ``benchmarks/fit_gutter.py`` (logistic regression) on openly licensed
+annotated pages (Golden Age, Pepper & Carrot, Haruko, Climate Frogs, Soup Bowl) and on pages composed from their panels;
+no non-commercial page took part in the fit.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comix.detect.background import Mask
+from comix.detect.lines import LineMasks
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.intp]
@@ -39,7 +41,6 @@ class CutEvidence(NamedTuple):
         length: in shorter sides of the page, at most 1.
         joint: share of its length that is background or has a straight edge.
         crowd: share of straight edges on parallel lines nearby: high in hatching, low at a frame.
-        extent: of the region across the cut, in shorter sides of the page, at most 2.
     """
 
     cover: float
@@ -54,11 +55,10 @@ class CutEvidence(NamedTuple):
     length: float
     joint: float
     crowd: float
-    extent: float
 
 
-_WEIGHTS = CutEvidence(1.03, -0.22, 2.54, 1.39, 1.45, -0.19, -1.33, -11.19, 20.81, 1.93, 5.83, -4.89, 0.08)
-_BIAS = -16.46
+_WEIGHTS = CutEvidence(1.68, 0.21, 1.28, 0.46, 4.4, -0.09, -3.27, -9.66, 15.89, 0.44, 3.09, -2.03)
+_BIAS = -12.54
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +96,24 @@ class CutSearch:
     unit: int
 
 
-def line_masks(image: NDArray[np.uint8], least_step: int, length: int) -> tuple[Mask, Mask]:
-    """Edges that run straight for ``length`` pixels: the lying ones and the upright ones.
-
-    Args:
-        image: ``(h, w, 3)`` uint8.
-        least_step: grey levels between the two sides of an edge.
-        length: shortest run in pixels.
-    """
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    masks = []
-    for dx, dy, size in ((0, 1, (length, 1)), (1, 0, (1, length))):
-        step = cv2.convertScaleAbs(cv2.Sobel(grey, cv2.CV_16S, dx, dy, ksize=1))
-        steep = cv2.threshold(step, least_step, 255, cv2.THRESH_BINARY)[1]
-        steep = cv2.dilate(steep, cv2.getStructuringElement(cv2.MORPH_RECT, (1 + 2 * dx, 1 + 2 * dy)))
-        masks.append(cv2.morphologyEx(steep, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, size)))
-    return np.asarray(masks[0], np.uint8), np.asarray(masks[1], np.uint8)
-
-
-def best_cut(free: Mask, lines: tuple[Mask, Mask], search: CutSearch) -> Cut | None:
+def best_cut(free: Mask, lines: LineMasks, search: CutSearch) -> Cut | None:
     """The likeliest cut across a region, None when none reaches ``search.min_logit``.
 
     Args:
         free: ``(h, w)`` mask of the region's bounding box: background, or not part of the region.
-        lines: lying and upright straight edges in the same box.
+        lines: straight lines in the same box.
         search: what counts as a cut.
     """
     best: Cut | None = None
     for vertical in (False, True):
-        flat = np.ascontiguousarray(free.T) if vertical else free
-        edge = np.ascontiguousarray(lines[1].T) if vertical else lines[0]
-        if flat.shape[0] < 2 * search.min_part + 3 or flat.shape[1] < 4:
+        run, extent = free.shape if vertical else free.shape[::-1]
+        if extent < 2 * search.min_part + 3 or run < 4 or _best_bound(run, extent, search.unit) < search.min_logit:
             continue
+        flat, edge = (free, lines.upright) if vertical else (_turned(free), _turned(lines.lying))
         evidence, place = cut_evidence(flat, edge, search)
         if len(evidence) == 0:
             continue
-        logits = evidence @ np.array(_WEIGHTS, np.float32) + _BIAS
+        logits = (evidence * np.array(_WEIGHTS, np.float32)).sum(axis=1) + _BIAS  # a product would start BLAS threads
         index = int(logits.argmax())
         if logits[index] >= search.min_logit and (best is None or logits[index] > best.logit):
             first, last, shear = place[index].tolist()
@@ -139,22 +121,37 @@ def best_cut(free: Mask, lines: tuple[Mask, Mask], search: CutSearch) -> Cut | N
     return best
 
 
+def _turned(mask: Mask) -> Mask:
+    """Rows and columns swapped, contiguous."""
+    return np.asarray(cv2.transpose(mask), np.uint8)
+
+
 def cut_evidence(free: Mask, edge: Mask, search: CutSearch) -> tuple[Floats, Ints]:
-    """The places where a region might be cut by a lying line.
+    """The places where a region might be cut, in a frame where the cut runs along the first axis.
 
     Args:
-        free: ``(h, w)`` mask, see `best_cut`.
-        edge: lying straight edges.
+        free: ``(run, extent)`` mask, see `best_cut`.
+        edge: straight edges along the first axis.
         search: what counts as a cut; places that cannot reach ``min_logit`` are left out.
 
     Returns:
-        Evidence ``(n, 13)`` in the order of `CutEvidence`; first row, last row (exclusive) and shear, ``(n, 3)``.
+        Evidence ``(n, 12)`` in the order of `CutEvidence`; first row, last row (exclusive) and shear, ``(n, 3)``.
     """
-    height, width = free.shape
-    reach = min(int(search.max_slant * width), height // 3)
+    width, height = free.shape
+    bound = _best_bound(width, height, search.unit)
+    slack = (bound - search.min_logit) / -_WEIGHTS.slant
+    reach = min(int(min(search.max_slant, slack) * width), height // 3)
     step = max(3, width // 150)
     shears = np.arange(-(reach // step) * step, reach + 1, step)
-    ground, line = _Sheared(free, shears), _Sheared(edge, shears)
+    line = _Sheared(edge, shears)
+    most = line.profiles[:, max(0, search.min_part - 4) : height - search.min_part + 4].max(axis=1)
+    bounds = bound + (_WEIGHTS.line_low + _WEIGHTS.line_high) * (most - 1) + _WEIGHTS.slant * np.abs(shears) / width
+    hopeful = np.flatnonzero(bounds >= search.min_logit)
+    if hopeful.size == 0:
+        return np.zeros((0, len(_WEIGHTS)), np.float32), np.zeros((0, 3), np.intp)
+    shears = shears[hopeful]
+    line.keep(hopeful)
+    ground = _Sheared(free, shears)
     index, first, last, cover = _corridors(ground.profiles, search.min_part)
     every = np.arange(len(shears))
     rows = line.profiles[:, search.min_part : height - search.min_part].argmax(axis=1) + search.min_part
@@ -169,14 +166,20 @@ def cut_evidence(free: Mask, edge: Mask, search: CutSearch) -> tuple[Floats, Int
         "slant": np.abs(shears[index]) / width,
         "part": np.minimum(np.minimum(first, height - last) / search.unit, 0.3),
         "length": np.full(len(index), min(1.0, width / search.unit)),
-        "extent": np.full(len(index), min(2.0, height / search.unit)),
-    }
+    } | _lines_beside(line.profiles, index, first, last)
     keep = _hopeful(known, search.min_logit)
     index, first, last = index[keep], first[keep], last[keep]
     known = {name: values[keep] for name, values in known.items()}
-    known |= _beside(ground, line, index, first, last)
+    known |= _walls_beside(ground, line, index, first, last)
     evidence = np.stack([known[name] for name in CutEvidence._fields], axis=1).astype(np.float32)
     return evidence, np.stack([first, last, shears[index]], axis=1)
+
+
+def _best_bound(run: int, extent: int, unit: int) -> float:
+    """The log odds of a cut through the middle of a region if everything spoke for it."""
+    weights: dict[str, float] = _WEIGHTS._asdict()
+    best = sum(max(weight, 0.0) for name, weight in weights.items() if name not in ("part", "length"))
+    return _BIAS + best + _WEIGHTS.part * min(extent / 2 / unit, 0.3) + _WEIGHTS.length * min(1.0, run / unit)
 
 
 def _hopeful(known: dict[str, NDArray[np.floating]], min_logit: float) -> Ints:
@@ -202,51 +205,66 @@ def _corridors(profiles: Floats, min_part: int) -> tuple[Ints, Ints, Ints, Float
     return index, first, last, cover
 
 
-def _beside(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
-    """The evidence beside ``n`` cuts, ``(n,)`` each: walls, lines, joint and crowd."""
+def _lines_beside(profiles: Floats, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
+    """Straight edges beside ``n`` cuts and farther off, ``(n,)`` each."""
+    lines, crowd = [], []
+    for start, direction in ((first, -1), (last - 1, 1)):
+        rows = start[:, None] + direction * np.array([-2, -1, 0, 1, 2, 3, 4, 10, 16, 22])
+        edge = profiles[index[:, None], np.clip(rows, 0, profiles.shape[1] - 1)]
+        lines.append(edge[:, :7].max(axis=1))
+        crowd.append(edge[:, 7:].mean(axis=1))
+    return {"line_low": np.minimum(*lines), "line_high": np.maximum(*lines), "crowd": np.mean(crowd, axis=0)}
+
+
+def _walls_beside(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
+    """What ends the background beside ``n`` cuts, and how much of them background and edges explain, ``(n,)`` each."""
     open_ground = ground.at(index, ((first + last) // 2)[:, None])[:, 0]
     free = open_ground > 0.6
     n_free = np.maximum(free.sum(axis=1), 1)
-    walls, lines, crowd = [], [], []
+    walls = []
     for start, direction in ((first, -1), (last - 1, 1)):
         near = ground.at(index, start[:, None] + direction * np.arange(1, 5))
         walls.append(((near < 0.4) & free[:, None, :]).sum(axis=2).max(axis=1) / n_free)
-        edge = line.at(index, start[:, None] + direction * np.array([-2, -1, 0, 1, 2, 3, 4, 10, 16, 22])).mean(axis=2)
-        lines.append(edge[:, :7].max(axis=1))
-        crowd.append(edge[:, 7:].mean(axis=1))
-    edges = np.maximum(line.at(index, (first - 1)[:, None]), line.at(index, last[:, None]))[:, 0]
+    edges = line.at(index, np.stack([first - 1, last], axis=1)).max(axis=1)
     return {
         "wall_low": np.minimum(*walls),
         "wall_high": np.maximum(*walls),
-        "line_low": np.minimum(*lines),
-        "line_high": np.maximum(*lines),
         "joint": np.maximum(open_ground, edges).mean(axis=1),
-        "crowd": np.mean(crowd, axis=0),
     }
 
 
 class _Sheared:
-    """A mask of a region looked at along slanted lines, in pieces."""
+    """A ``(run, extent)`` mask looked at along slanted lines, in pieces."""
 
     def __init__(self, mask: Mask, shears: NDArray[np.signedinteger]) -> None:
-        self.height, width = mask.shape
+        width, height = mask.shape
         piece = max(1, round(width / _BLOCKS))
         count = width // piece
-        pieces = cv2.resize(mask[:, : count * piece], (count, self.height), interpolation=cv2.INTER_AREA)
+        rows = np.ascontiguousarray(mask[: count * piece]).reshape(count, piece, height)
+        sums = np.add.reduce(rows, axis=1, dtype=np.uint16 if piece <= 257 else np.uint32)
         at = (np.arange(count) + 0.5) * piece / width - 0.5
         self.shifts = np.round(at[None, :] * shears[:, None]).astype(np.intp)
         self.reach = int(np.abs(self.shifts).max(initial=0))
         self.columns = np.arange(count)
-        padded = np.zeros((count, self.height + 2 * self.reach), np.uint8)
-        padded[:, self.reach : self.reach + self.height] = pieces.T
-        windows = np.lib.stride_tricks.sliding_window_view(padded, self.height, axis=1)
-        self.profiles = np.concatenate(
-            [cv2.reduce(windows[self.columns, self.reach + row], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for row in self.shifts]
-        ) * np.float32(1 / 255)
+        padded = np.zeros((count, height + 2 * self.reach), np.uint8)
+        padded[:, self.reach : self.reach + height] = sums // piece
         self.padded = padded.astype(np.float32) * np.float32(1 / 255)
+        self.profiles = self._profiles(padded, height)
+
+    def _profiles(self, padded: NDArray[np.uint8], height: int) -> Floats:
+        """Mean along every line of every shear, ``(n_shears, extent)``, 0 to 1."""
+        windows = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)
+        means = [
+            cv2.reduce(windows[self.columns, self.reach + row], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for row in self.shifts
+        ]
+        return np.asarray(np.concatenate(means) * np.float32(1 / 255), np.float32)
+
+    def keep(self, index: Ints) -> None:
+        """Leaves out all shears but these."""
+        self.shifts, self.profiles = self.shifts[index], self.profiles[index]
 
     def at(self, index: Ints, row: Ints) -> Floats:
         """Pieces along lines given by ``(n,)`` shears and ``(n, k)`` rows of each, ``(n, k, n_pieces)``."""
         where = self.reach + row[:, :, None] + self.shifts[index][:, None, :]
         np.clip(where, 0, self.padded.shape[1] - 1, out=where)
-        return self.padded[self.columns, where]
+        return np.asarray(self.padded[self.columns, where], np.float32)

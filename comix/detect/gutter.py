@@ -9,22 +9,26 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Mask, background_colours, ground_mask, working_copy
-from comix.detect.corridors import CutSearch, best_cut, line_masks
-from comix.detect.regions import Page, Region, components, halves, region_score
+from comix.detect.corridors import Cut, CutSearch, best_cut
+from comix.detect.lines import line_masks
+from comix.detect.regions import Page, Region, components, halves, is_blank, region_score
 
 _DEEPEST = 6
 """A region is cut in two at most this many times in a row."""
+_LEAST_NEAR = 0.01
+"""A background that covers less of a region shows no gutter in it."""
 _WHOLE = 0.85
 """A component that covers more than this of what it was found in has not been told from it."""
 
 
 class GutterDetector:
-    """Classical panel detector, no weights to load; thread-safe.
+    """Classical panel detector, no network and no download; thread-safe.
 
     A page is reduced, its background colour guessed (paper may be uneven, gutters black or coloured), and what
     background from the border does not reach is a candidate. Candidates are cut along straight gutters and frame lines
     as long as a cut is likely, even where balloons bridge it; a large candidate with a background of its own is treated
-    as a page. Every region gets the probability that it is a panel.
+    as a page. Every region gets the probability that it is a panel. The few weights of both models stand in the code; they
+    come from ``benchmarks/fit_gutter.py``, fitted on openly licensed pages and pages composed from them.
 
     Args:
         working_side: shorter side of the reduced page in pixels; smaller is faster and loses thin gutters.
@@ -46,7 +50,7 @@ class GutterDetector:
         working_side: int = 720,
         min_score: float = 0.4,
         min_cut_logit: float = -1.0,
-        max_slant: float = 0.2,
+        max_slant: float = 0.12,
         min_area: float = 0.008,
         min_side: float = 0.05,
         tolerance: int = 18,
@@ -67,10 +71,10 @@ class GutterDetector:
 
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, surest first; boxes in its pixels; an empty list without any."""
-        small, factor = working_copy(image, self.working_side)
-        page = Page(small, *line_masks(small, self.line_step, self.line_length))
+        small = working_copy(image, self.working_side)
+        page = Page(small, line_masks(small, self.line_step, self.line_length))
         regions = self.regions(page)
-        scored = [(region, region_score(page, region)) for region in regions]
+        scored = [(region, region_score(page, region)) for region in regions if not is_blank(page, region)]
         scored = [item for item in _without_nested(scored) if item[1] >= self.min_score]
         height, width = image.shape[:2]
         scales = (width / small.shape[1], height / small.shape[0])
@@ -78,56 +82,66 @@ class GutterDetector:
 
     def regions(self, page: Page) -> list[Region]:
         """Everything that might be a panel, in working pixels, unscored."""
-        return self._segment(page, page.whole, 0)
+        return self._segment(page, page.whole, (), 0)
 
-    def _segment(self, page: Page, region: Region, depth: int) -> list[Region]:
-        """Regions inside one that may have a background of its own."""
+    def _segment(self, page: Page, region: Region, outer: tuple[Mask, ...], depth: int) -> list[Region]:
+        """Regions inside one that may have a background of its own; ``outer`` are those around it."""
         near, found = self._tell_apart(page, region)
-        origin = (region.box[0], region.box[1])
-        if depth > 0:
+        nears = (*outer, near)
+        if outer:
             told = [part for part in found if part.support > 0.8 and part.area < 0.9 * region.area]
             if sum(part.area for part in told) < 0.5 * region.area:
-                return self._split(page, region, near, origin, 0)
+                return self._split(page, region, nears, 0)
         panels = []
         for part in found:
-            nested = depth < 2 and part.area > 0.4 * page.area and (depth == 0 or part.area < 0.9 * region.area)
-            panels += self._segment(page, part, depth + 1) if nested else self._split(page, part, near, origin, 0)
+            nested = depth < 2 and part.area > 0.4 * page.area and (not outer or part.area < 0.9 * region.area)
+            panels += self._segment(page, part, nears, depth + 1) if nested else self._split(page, part, nears, 0)
         return panels
 
     def _tell_apart(self, page: Page, region: Region) -> tuple[Mask, list[Region]]:
-        """The background of a region, as the colour that shows the most framed parts, and those parts."""
+        """The background of a region (a mask of the page), its colour the one that shows the most, and its parts."""
         crop = page.image[region.window]
-        outside = cv2.bitwise_not(region.shape)
+        outside = np.bitwise_not(region.shape)
+        whole = np.zeros(page.image.shape[:2], np.uint8)
         best: tuple[float, Mask, list[Region]] | None = None
         for ground in background_colours(crop):
             near = ground_mask(crop, ground, self.tolerance, self.max_tolerance)
+            if best is not None and np.count_nonzero(near) < _LEAST_NEAR * near.size:
+                continue
             parts = components(
                 near | outside, self.min_area * page.area, self.min_side * page.unit, (region.box[0], region.box[1])
             )
-            value = sum(_told(part, region) for part in parts)
+            value = sum(_told(part, region, ground.share > 0) for part in parts)
             if best is None or value > best[0]:
                 best = (value, near, parts)
         if best is None:
-            return outside, [region]
-        return best[1], best[2]
+            return whole, [region]
+        whole[region.window] = best[1]
+        return whole, best[2]
 
-    def _split(self, page: Page, region: Region, near: Mask, origin: tuple[int, int], depth: int) -> list[Region]:
-        """The region cut along gutters until no cut is likely; ``near`` starts at ``origin`` on the page."""
-        left, top, right, bottom = region.box
-        here = near[top - origin[1] : bottom - origin[1], left - origin[0] : right - origin[0]]
+    def _split(self, page: Page, region: Region, nears: tuple[Mask, ...], depth: int) -> list[Region]:
+        """The region cut along gutters until no cut is likely; ``nears`` are the backgrounds they may show."""
         search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_cut_logit, page.unit)
-        lines = (page.lying[region.window], page.upright[region.window])
-        cut = best_cut(here | cv2.bitwise_not(region.shape), lines, search) if depth < _DEEPEST else None
-        parts = [] if cut is None else halves(region, here, cut, trim=0.03)
+        lines = page.lines.window(*region.window)
+        outside = np.bitwise_not(region.shape)
+        best: tuple[Cut, Mask] | None = None
+        for near in nears if depth < _DEEPEST else ():
+            here = near[region.window]
+            if near is not nears[0] and np.count_nonzero(here) < _LEAST_NEAR * here.size:
+                continue
+            cut = best_cut(here | outside, lines, search)
+            if cut is not None and (best is None or cut.logit > best[0].logit):
+                best = (cut, here)
+        parts = [] if best is None else halves(region, best[1], best[0], trim=0.03)
         if len(parts) < 2:
             return [region]
-        return [leaf for part in parts for leaf in self._split(page, part, near, origin, depth + 1)]
+        return [leaf for part in parts for leaf in self._split(page, part, nears, depth + 1)]
 
 
-def _told(part: Region, parent: Region) -> float:
-    """How much a component says for the background it was found with: the perimeter it backs."""
+def _told(part: Region, parent: Region, seen: bool) -> float:
+    """How much a component says for the background it was found with, ``seen`` on a side: the perimeter it backs."""
     if part.area > _WHOLE * parent.area:
-        return 0.1
+        return 0.1 if seen else 0.0
     left, top, right, bottom = part.box
     return float((right - left + bottom - top) * part.support**4)
 

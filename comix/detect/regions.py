@@ -1,7 +1,8 @@
 """Regions of a page that may be panels: found between background, cut in two, trimmed, scored.
 
 The score is the probability that a region is a panel, by a linear model of a few measurements (`RegionEvidence`) whose
-weights were fitted by logistic regression on the regions found on annotated pages.
+weights were fitted by ``benchmarks/fit_gutter.py`` (logistic regression) on regions of openly licensed annotated pages and
+of pages composed from their panels; no non-commercial page took part in the fit.
 """
 
 from __future__ import annotations
@@ -16,9 +17,14 @@ from numpy.typing import NDArray
 
 from comix.detect.background import Mask, connected_to_border
 from comix.detect.corridors import Cut
+from comix.detect.lines import LineMasks
 
 _NEAR_FRAME = 4
 """A frame line lies within this many working pixels of the box."""
+
+_BLANK_SPREAD = 4.0
+"""Grey levels of standard deviation below which a region shows nothing; ``_BLANK_LEVEL``: darkest blank paper."""
+_BLANK_LEVEL = 170.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,8 @@ class Region:
         depth_y, depth_x = max(3, height // 40), max(3, width // 40)
         sides = [self.shape[:depth_y].max(axis=0), self.shape[-depth_y:].max(axis=0)]
         sides += [self.shape[:, :depth_x].max(axis=1), self.shape[:, -depth_x:].max(axis=1)]
-        return sum(int(np.count_nonzero(side)) for side in sides) / (2 * (height + width))
+        hits: int = sum(int(np.count_nonzero(side)) for side in sides)
+        return hits / (2 * (int(height) + int(width)))
 
     def shared(self, other: Region) -> int:
         """Area the two boxes share."""
@@ -62,27 +69,26 @@ class Page:
 
     Attributes:
         image: ``(h, w, 3)`` uint8 BGR.
-        lying: lying straight edges; ``upright``: the upright ones.
+        lines: its straight lines.
     """
 
     image: NDArray[np.uint8]
-    lying: Mask
-    upright: Mask
+    lines: LineMasks
 
     @property
     def unit(self) -> int:
         """Shorter side in pixels."""
-        return min(self.image.shape[:2])
+        return int(min(self.image.shape[:2]))
 
     @property
     def area(self) -> int:
         """Pixels of the page."""
-        return self.lying.size
+        return int(self.image.shape[0]) * int(self.image.shape[1])
 
     @property
     def whole(self) -> Region:
         """The page as one region."""
-        height, width = self.lying.shape
+        height, width = self.image.shape[:2]
         return Region((0, 0, width, height), np.full((height, width), 255, np.uint8))
 
 
@@ -90,32 +96,23 @@ class RegionEvidence(NamedTuple):
     """What speaks for a region being a panel; also the form of the model's weights.
 
     Attributes:
-        area: share of the page.
         side: shorter side, in shorter sides of the page, at most 0.4.
         support: see `Region.support`.
-        frame_1: share of the box side with the least straight edge along it; ``frame_2``, ``frame_3``: the next two.
+        frame_low: share of straight edge along the box side with the least; ``frame_high``: along the third.
         fill: share of the box that the shape fills.
-        edges: share of pixels on straight edges.
         big: 1 when it covers more than 0.6 of the page.
-        aspect: log of the longer over the shorter side.
-        flat: share of pixels near the median grey.
     """
 
-    area: float
     side: float
     support: float
-    frame_1: float
-    frame_2: float
-    frame_3: float
+    frame_low: float
+    frame_high: float
     fill: float
-    edges: float
     big: float
-    aspect: float
-    flat: float
 
 
-_WEIGHTS = RegionEvidence(0.89, 16.34, 3.15, 0.91, -0.06, 1.6, 1.16, 4.44, -2.0, 0.37, -1.32)
-_BIAS = -8.48
+_WEIGHTS = RegionEvidence(12.38, 1.37, 1.25, 1.92, 1.24, -1.08)
+_BIAS = -6.78
 
 
 def components(near: Mask, min_area: float, min_side: float, offset: tuple[int, int] = (0, 0)) -> list[Region]:
@@ -182,11 +179,17 @@ def _trimmed(region: Region, kept: NDArray[np.bool_], ground: NDArray[np.bool_],
     return Region((left + x0, top + y0, left + x1, top + y1), shape)
 
 
+def is_blank(page: Page, region: Region) -> bool:
+    """Whether a region is nothing but light paper inside: no line, no drawing."""
+    left, top, right, bottom = region.box
+    mx, my = (right - left) // 12, (bottom - top) // 12
+    mean, spread = cv2.meanStdDev(page.image[top + my : bottom - my, left + mx : right - mx])
+    return float(spread.max()) < _BLANK_SPREAD and float(mean.min()) > _BLANK_LEVEL
+
+
 def region_score(page: Page, region: Region) -> float:
     """Probability that a region is a panel, 0 to 1."""
-    logit = _BIAS + sum(
-        weight * value for weight, value in zip(_WEIGHTS, region_evidence(page, region), strict=True)
-    )
+    logit = _BIAS + sum(weight * value for weight, value in zip(_WEIGHTS, region_evidence(page, region), strict=True))
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
@@ -195,34 +198,26 @@ def region_evidence(page: Page, region: Region) -> RegionEvidence:
     left, top, right, bottom = region.box
     wide, high = right - left, bottom - top
     frame = sorted(_frame(page, region))
-    grey = cv2.cvtColor(page.image[region.window], cv2.COLOR_BGR2GRAY)[::2, ::2]
-    middle = int(np.median(grey))
-    edges = (page.lying[region.window] | page.upright[region.window])[::2, ::2]
     return RegionEvidence(
-        area=region.area / page.area,
         side=min(0.4, min(wide, high) / page.unit),
         support=region.support,
-        frame_1=frame[0],
-        frame_2=frame[1],
-        frame_3=frame[2],
+        frame_low=frame[0],
+        frame_high=frame[2],
         fill=float(np.count_nonzero(region.shape)) / region.area,
-        edges=float(np.count_nonzero(edges)) / edges.size,
         big=float(region.area > 0.6 * page.area),
-        aspect=math.log(max(wide, high) / min(wide, high)),
-        flat=float(np.count_nonzero(np.abs(grey.astype(np.int16) - middle) < 20)) / grey.size,
     )
 
 
 def _frame(page: Page, region: Region) -> list[float]:
     """Share of each box side with a straight edge along it; a side on the page's edge counts as framed."""
     left, top, right, bottom = region.box
-    height, width = page.lying.shape
+    height, width = page.image.shape[:2]
     shares = []
     for mask, at, end, along in (
-        (page.lying, top, height, slice(left, right)),
-        (page.lying, bottom, height, slice(left, right)),
-        (page.upright.T, left, width, slice(top, bottom)),
-        (page.upright.T, right, width, slice(top, bottom)),
+        (page.lines.lying, top, height, slice(left, right)),
+        (page.lines.lying, bottom, height, slice(left, right)),
+        (page.lines.upright.T, left, width, slice(top, bottom)),
+        (page.lines.upright.T, right, width, slice(top, bottom)),
     ):
         if at <= _NEAR_FRAME or at >= end - _NEAR_FRAME:
             shares.append(1.0)

@@ -73,7 +73,7 @@ def checkpoint_identity(folder: Path) -> str:
     Raises:
         FileFormatError: not a model card of CoMix.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         card = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))

@@ -104,6 +104,19 @@ def read_extract(workspace: Workspace) -> tuple[StageLog, StageLog] | None:
     return containers, members
 
 
+def read_listed(path: Path, stage: str, variant: str = "") -> StageLog | None:
+    """A stage over a list of pages, which need not be those of the table; None when this variant has no journal."""
+    if variant not in variants(path):
+        return None
+    log = StageLog(stage, "pages", variant)
+    with Journal(path, variant) as journal:
+        for (_, status), n in journal.counts().items():
+            setattr(log, status, getattr(log, status) + n)
+        rows = (row for status in ("failed", "skipped") for row in journal.rows(status, parents_only=True))
+        log.groups = group_rows(rows, stage, log.unit)
+    return log
+
+
 def read_stage(path: Path, stage: str, variant: str, pages: Mapping[str, object]) -> StageLog | None:
     """One page stage: only rows of pages that are in the table count; None when this variant has no journal.
 

@@ -45,6 +45,7 @@ class PageView:
 
     Attributes:
         unit: page pixels per drawing unit, so that badges look alike on all pages.
+        image_path: relative to the workspace.
         image: data URI, "" when the image cannot be read (then ``note`` says why).
         missing: why there is no text, "" where there is.
         made: how the text was read and attached, as label and value.
@@ -69,6 +70,7 @@ class PageView:
     is_ordered: bool = False
     panels: list[PanelView] = field(default_factory=list)
     outside: list[TextView] = field(default_factory=list)
+    image_path: str = ""
     image: str = ""
     note: str = ""
     missing: str = ""
@@ -115,7 +117,7 @@ class PageReader:
             page_id=str(row["page_id"]), anchor=f"page-{position}", book_id=str(row["book_id"]), page_num=int(row["page_num"]),
             container=str(row["container"]), member=str(row["member"]), page_type=str(row["page_type"] or "unknown"),
             language=str(row["language"]), width=int(row["width"]), height=int(row["height"]),
-            direction=str(row["direction"] or row["reading_direction"]),
+            direction=str(row["direction"] or row["reading_direction"]), image_path=str(row["image_path"]),
         )  # fmt: skip
         spec = self._spec(view, bool(row["is_aligned"]))
         if spec is None:
@@ -123,7 +125,7 @@ class PageReader:
             view.missing = view.missing or f"No text: align {_spoken(str(row['why_align']))}."
         else:
             _add_spec(view, spec)
-        self._add_image(view, str(row["image_path"]))
+        self._add_image(view)
         return view
 
     def _spec(self, view: PageView, is_aligned: bool) -> DataSpec | None:
@@ -152,9 +154,9 @@ class PageReader:
             for number, one in enumerate(found.panels(), start=1):
                 view.panels.append(_panel(view, number, one.box.xywh, one.polygon))
 
-    def _add_image(self, view: PageView, image_path: str) -> None:
+    def _add_image(self, view: PageView) -> None:
         try:
-            image = read_bgr(self.workspace.root / image_path)
+            image = read_bgr(self.workspace.root / view.image_path)
         except (ItemError, OSError) as error:
             view.note = f"the page image cannot be shown: {error}"
             return

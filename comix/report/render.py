@@ -26,7 +26,7 @@ def render(facts: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(count=count, percent=percent, first_url=first_url)
-    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    css = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "learned.css"))
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     sha = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     template = environment.get_template("index.html.j2")

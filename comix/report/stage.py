@@ -17,11 +17,14 @@ from comix.core.journal import variants
 from comix.core.workspace import Workspace
 from comix.report.books import MAX_BOOKS, book_directions, book_rows, failures_per_book
 from comix.report.charts import Chart, bar_chart, binned
+from comix.report.examples import read_examples
 from comix.report.funnel import container_steps, page_steps
-from comix.report.logs import StageLog, read_extract
+from comix.report.logs import StageLog, read_extract, read_listed
+from comix.report.models import ModelsView, read_models
 from comix.report.pages import PageReader, PageView, banner
 from comix.report.render import render
 from comix.report.select import choose_pages
+from comix.report.sight import SightView, read_sight
 from comix.report.table import STAGES, fill_frame, read_logs, read_page_frame, subset_counts, variant_of
 
 
@@ -46,18 +49,18 @@ def run_report(
     """
     frame = read_page_frame(workspace)
     logs = read_logs(workspace, detector, reader, dict.fromkeys(frame.index, 0))
-    frame = fill_frame(frame, workspace, logs)
-    extract = read_extract(workspace)
-    listed = {key for log in extract or () for group in log.groups for key, _ in group.items}
-    shown_credits = [one for one in credits if one.container in listed | set(frame["container"])]
+    frame, extract = fill_frame(frame, workspace, logs), read_extract(workspace)
+    shown_credits = _present(credits, frame, extract)
     pages = PageReader(workspace, detector, reader)
     chosen = frame.loc[choose_pages(frame, max_pages)].to_dict("records")
     views = [pages.view(row, number) for number, row in enumerate(chosen, start=1)]
     missing = _missing(workspace, logs, detector, reader)
+    learned = _learned(workspace, [view for view, row in zip(views, chosen, strict=True) if not row["is_duplicate"]])
     facts = {
         "title": title or workspace.root.resolve().name, "version": __version__, "detector": detector, "reader": reader,
-        **_counts(frame, workspace, logs, extract), **_books(frame, workspace, logs, shown_credits),
-        **_shown(views, frame), "credits": shown_credits, "charts": _charts(frame, logs),
+        **learned, **_counts(frame, workspace, logs, extract, learned["models"], learned["sight"]),
+        **_books(frame, workspace, logs, shown_credits), **_shown(views, frame),
+        "credits": shown_credits, "charts": _charts(frame, logs),
         "subsets": subset_counts(workspace, logs["align"], SUBSETS) if "align" in logs else {},
         "n_given": _n_given(frame), "commands": _commands(workspace, logs, extract, missing), "max_pages": max_pages,
         "others": _other_variants(workspace, logs, detector, reader), "missing": missing,
@@ -66,11 +69,28 @@ def run_report(
     return workspace.report
 
 
+def _present(credits: Sequence[Credit], frame: pd.DataFrame, extract: tuple[StageLog, StageLog] | None) -> list[Credit]:
+    """Makers of the containers that this workspace was made from, unreadable ones included."""
+    listed = {key for log in extract or () for group in log.groups for key, _ in group.items}
+    return [one for one in credits if one.container in listed | set(frame["container"])]
+
+
+def _learned(workspace: Workspace, views: list[PageView]) -> dict[str, Any]:
+    """What training, embedding and indexing gave, each with the command that is missing."""
+    where = shlex.quote(f"workspace={workspace.root}")
+    return {
+        "models": read_models(workspace, where), "sight": read_sight(workspace, views, where),
+        "search": read_examples(workspace, views, where),
+    }  # fmt: skip
+
+
 def _counts(
-    frame: pd.DataFrame, workspace: Workspace, logs: dict[str, StageLog], extract: tuple[StageLog, StageLog] | None
-) -> dict[str, Any]:
+    frame: pd.DataFrame, workspace: Workspace, logs: dict[str, StageLog], extract: tuple[StageLog, StageLog] | None,
+    models: ModelsView, sight: SightView,
+) -> dict[str, Any]:  # fmt: skip
     has_training = "align" in logs and (workspace.lists_dir / "training.txt").is_file()
-    everything = [*(extract or ()), *(logs[stage] for stage in STAGES if stage in logs)]
+    listed = [read_listed(workspace.journal("train"), "train"), read_listed(workspace.journal("embed"), "embed", sight.name)]
+    everything = [*(extract or ()), *(logs[stage] for stage in STAGES if stage in logs), *(log for log in listed if log)]
     aligned = "align" in logs
     totals = [
         ("Books", frame["book_id"].nunique(), "extract"), ("Pages", len(frame), "extract"),
@@ -80,6 +100,8 @@ def _counts(
         ("DataSpecs", int(frame["is_aligned"].sum()) if aligned else None, "align"),
         ("Training pages", int(frame["is_training"].sum()) if has_training else None, "align"),
     ]  # fmt: skip
+    totals += [("Models", models.n_models, "train")] if models.n_models else []
+    totals += [("Embedded pages", sight.n_embedded, "embed")] if sight.n_embedded is not None else []
     steps = (container_steps(*extract) if extract else []) + page_steps(frame, logs, has_training)
     return {
         "totals": totals, "logs": everything, "steps": steps,
@@ -104,6 +126,7 @@ def _shown(views: list[PageView], frame: pd.DataFrame) -> dict[str, Any]:
     shelves = [(book, parts, int(sizes[book]), directions[book]) for book, parts in by_book.items()]
     return {
         "shelves": shelves, "n_shown": len(views), "banner": banner(views),
+        "anchors": {view.page_id: view.anchor for view in views},
         "types": sorted({view.page_type for view in views}), "settings": _settings(views),
         "scores": sorted({view.score for view in views if view.score is not None}, reverse=True),
     }  # fmt: skip

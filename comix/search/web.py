@@ -37,7 +37,7 @@ def slug(kind: str, query: str, *settings: object) -> str:
     """A file name for a search: readable, valid everywhere, another one for other words or settings.
 
     >>> slug("text", "What?! a 100% flying/witch")
-    'text-what-a-100-flying-witch-cd4e84b1'
+    'text-what-a-100-flying-witch-b40f5682'
     """
     plain = unicodedata.normalize("NFKC", query).casefold()
     words = re.sub(r"[^\w]+", "-", plain).strip("-")[:48].strip("-")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -66,6 +66,18 @@ def load_model(path: Path) -> LoadedModel:
             format.
     """
     folder = path.parent if path.name in (WEIGHTS, CARD) else path
+    card, data = check_weights(folder)
+    model = restore(card["model"])
+    _load_weights(model, data, folder)
+    return LoadedModel(model.eval(), card, str(card["sha256"])[:16])
+
+
+def check_weights(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """The card and the weights' bytes of a checkpoint folder, which belong together.
+
+    Raises:
+        MissingInputError, FileFormatError: as `load_model`.
+    """
     card = read_card(folder)
     try:
         data = (folder / WEIGHTS).read_bytes()
@@ -77,9 +89,7 @@ def load_model(path: Path) -> LoadedModel:
             f"{folder / WEIGHTS}: sha256 {sha256[:16]}.. is not the {str(card.get('sha256'))[:16]}.. of {CARD}; "
             "the two files are of different checkpoints: copy both again, or train again"
         )
-    model = restore(card["model"])
-    _load_weights(model, data, folder)
-    return LoadedModel(model.eval(), card, sha256[:16])
+    return card, data
 
 
 def read_card(folder: Path) -> dict[str, Any]:

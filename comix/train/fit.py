@@ -94,7 +94,7 @@ def _trainer(task: ClosureTask, folder: Path, epochs: int, settings: TrainerSett
         return pl.Trainer(
             accelerator=settings.accelerator,
             devices=settings.devices,
-            strategy=settings.strategy,
+            strategy="ddp_find_unused_parameters_true" if settings.strategy == "ddp" else settings.strategy,
             precision=settings.precision,
             accumulate_grad_batches=settings.accumulate,
             gradient_clip_val=settings.clip_norm,

@@ -5,96 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from comix.core.errors import ComixError
-from comix.core.files import digest, write_bytes
-from comix.core.journal import Journal, Row
-from comix.core.reasons import hint_for
 from comix.data.features import PanelFeatures
-from comix.data.lists import Rejected
 from comix.data.module import PageBatches, PageData
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader
-from comix.data.settings import DatasetSettings
 from comix.data.split import Split
 from comix.models.closure_lite import ClosureLite
 from comix.models.encoders import PretrainedVision, tokenizer_of
-from comix.models.frozen import IMAGE_ENCODER, TEXT_ENCODER
-from comix.train.checkpoint import CARD, WEIGHTS, load_model, save_model
+from comix.train.checkpoint import save_model
 from comix.train.evaluate import Figures, baselines
 from comix.train.fit import LAST, Fitted, fit, torch_threads
-from comix.train.metrics_file import METRICS, read_metrics, runs_of, write_metrics, write_state
-from comix.train.objectives import Objective
-from comix.train.settings import CsvLog, TrainerSettings, WandbLog
-from comix.train.task import ClosureTask, Optimisation
-
-VERSION = 1
-"""Raised when the same settings give other weights than before: finished runs are then trained anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything that decides what a run gives.
-
-    Attributes:
-        name: folder below ``models/``.
-        variant: the MPM variant's name.
-        folder: the run folder.
-        models: ``workspace/models``.
-        runs: ``workspace/runs/train``, where earlier runs are looked for.
-        config: the whole configuration, interpolations unresolved; for the logger.
-        resume: ``auto``, ``never`` or a state file.
-    """
-
-    name: str
-    variant: str
-    folder: Path
-    models: Path
-    runs: Path
-    epochs: int
-    batch_size: int
-    seed: int
-    resume: str
-    objective: Objective
-    optimisation: Optimisation
-    trainer: TrainerSettings
-    log: CsvLog | WandbLog
-    dataset: DatasetSettings
-    model: Mapping[str, Any]
-    config: Mapping[str, Any]
-
-    def fingerprint(self, pages: Sequence[PageExample]) -> str:
-        """A hash of the settings and pages: equal runs give equal weights."""
-        content = [(page.page_id, page.sha256, [box.xywh for box in page.boxes], page.texts, page.direction) for page in pages]
-        settings = [asdict(part) for part in (self.objective, self.optimisation, self.trainer, self.dataset)]
-        return digest(
-            VERSION, IMAGE_ENCODER, TEXT_ENCODER, self.name, self.epochs, self.batch_size, self.seed, settings,
-            dict(self.model), content,
-        )  # fmt: skip
-
-
-def taken_over(plan: Plan, fingerprint: str) -> dict[str, Any] | None:
-    """The metrics of a finished run of the same settings and pages, its files copied here; None when there is none."""
-    if plan.resume != "auto":
-        return None
-    for earlier in runs_of(plan.runs, fingerprint, "done"):
-        try:
-            facts = read_metrics(earlier)
-            load_model(earlier)
-        except ComixError:
-            continue
-        for name in (WEIGHTS, "history.csv", METRICS, CARD):
-            if (earlier / name).is_file() and earlier != plan.folder:
-                write_bytes(plan.folder / name, (earlier / name).read_bytes())
-        _publish(plan)
-        write_state(plan.folder, fingerprint, "done")
-        return facts
-    return None
+from comix.train.metrics_file import runs_of, write_metrics, write_state
+from comix.train.plan import Plan, publish
+from comix.train.task import ClosureTask
 
 
 def train(
@@ -128,7 +56,7 @@ def train(
     card = {key: facts[key] for key in ("name", "variant", "seed", "n_pages", "final", "validation", "best_epoch")}
     facts["model_hash"] = save_model(plan.folder, task.model.cpu(), card)
     write_metrics(plan.folder, facts)
-    _publish(plan)
+    publish(plan)
     write_state(plan.folder, fingerprint, "done")
     return facts
 
@@ -139,29 +67,11 @@ def pixel_reader(model: ClosureLite) -> PixelReader:
     return PixelReader(model.image.image_size, model.image.mean, model.image.std, tokenizer_of(str(model.settings["text"])))
 
 
-def record_pages(path: Path, fingerprint: str, done: Sequence[PageExample], rejected: Sequence[Rejected]) -> None:
-    """What became of each listed page, for `status` and `failures`; replaces what an earlier run said of them."""
-    rows = [Row(page.page_id, "done", fingerprint=fingerprint) for page in done]
-    rows += [
-        Row(one.page_id or one.path, one.status, "", one.reason, one.detail, hint_for(one.reason), fingerprint)
-        for one in rejected
-    ]
-    with Journal(path) as journal:
-        journal.record((row, ()) for row in rows)
-
-
 def _state_to_resume(plan: Plan, fingerprint: str) -> Path | None:
     if plan.resume == "auto":
         states = [folder / LAST for folder in runs_of(plan.runs, fingerprint, "running")]
         return next((state for state in states if state.is_file()), None)
     return None if plan.resume == "never" else Path(plan.resume).expanduser()
-
-
-def _publish(plan: Plan) -> None:
-    """The checkpoint under its name for the stages that follow, weights before the card that names their hash."""
-    target = plan.models / plan.name
-    for name in (WEIGHTS, METRICS, CARD):
-        write_bytes(target / name, (plan.folder / name).read_bytes())
 
 
 def _facts(plan: Plan, fitted: Fitted, pages: Sequence[PageExample], split: Split, rejected: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What ``trainer=`` and ``logger=`` choose."""
+"""What ``trainer=``, ``logger=`` and ``optimisation.*`` choose."""
 
 from __future__ import annotations
 
@@ -9,6 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from comix.core.errors import MissingInputError
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisation:
+    """How weights move.
+
+    Attributes:
+        lr: peak learning rate of heads and fusion.
+        content_lr_scale: of pretrained encoders and of all that starts as their plain cosine (projections, pooling, the heads
+            for content), relative to ``lr``: quick steps would spoil it on few pages.
+        weight_decay: on matrices, not on biases and norms.
+        warmup_share: share of the steps in which the rate rises.
+        min_lr_share: rate at the end, relative to ``lr``.
+        max_bad_steps: steps with non-finite gradients before training stops.
+        mirror: probability that a page is laid out mirrored and read the other way.
+        stretch: pages are laid out larger or smaller by up to this share, per side, and their panels moved a little.
+    """
+
+    lr: float = 3e-4
+    content_lr_scale: float = 0.1
+    weight_decay: float = 0.01
+    warmup_share: float = 0.05
+    min_lr_share: float = 0.1
+    max_bad_steps: int = 20
+    mirror: float = 0.5
+    stretch: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)

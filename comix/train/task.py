@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -19,6 +18,7 @@ from comix.train.augment import varied
 from comix.train.evaluate import Figures, evaluate
 from comix.train.objectives import Objective, losses
 from comix.train.schedule import WarmupCosine
+from comix.train.settings import Optimisation
 
 _PLACE = ("next_panel.", "composition.")
 """Parts of the model that start from nothing and learn at the full rate."""
@@ -26,32 +26,6 @@ _PLACE = ("next_panel.", "composition.")
 
 class TrainingFailedError(ComixError, RuntimeError):
     """Training cannot go on: too many steps with gradients that are no numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Optimisation:
-    """How weights move.
-
-    Attributes:
-        lr: peak learning rate of heads and fusion.
-        content_lr_scale: of pretrained encoders and of all that starts as their plain cosine (projections, pooling, the heads
-            for content), relative to ``lr``: quick steps would spoil it on few pages.
-        weight_decay: on matrices, not on biases and norms.
-        warmup_share: share of the steps in which the rate rises.
-        min_lr_share: rate at the end, relative to ``lr``.
-        max_bad_steps: steps with non-finite gradients before training stops.
-        mirror: probability that a page is laid out mirrored and read the other way.
-        stretch: pages are laid out larger or smaller by up to this share, per side, and their panels moved a little.
-    """
-
-    lr: float = 3e-4
-    content_lr_scale: float = 0.1
-    weight_decay: float = 0.01
-    warmup_share: float = 0.05
-    min_lr_share: float = 0.1
-    max_bad_steps: int = 20
-    mirror: float = 0.5
-    stretch: float = 0.2
 
 
 class ClosureTask(pl.LightningModule):

@@ -24,7 +24,8 @@ def spec(page_id: str, boxes: list[list[float]], **more: Any) -> dict[str, Any]:
     return {
         "page_image_path": "page.jpg",
         "panels": [
-            {"panel_coords": box, "text": {"dialogue": [f"line {i}"]}, "order": i, "confidence": 1.0} for i, box in enumerate(boxes)
+            {"panel_coords": box, "text": {"dialogue": [f"line {i}"]}, "order": i, "confidence": 1.0}
+            for i, box in enumerate(boxes)
         ],
         "page_id": page_id,
         "page_size": [100, 200],

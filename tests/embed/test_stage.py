@@ -175,7 +175,7 @@ def test_a_run_that_died_before_its_journal_goes_on(tmp_path: Path) -> None:
 
 def test_a_skeleton_that_died_while_growing_is_finished(tmp_path: Path) -> None:
     _, store = embed(tmp_path, pages(3))
-    for name, array in list(store._group.arrays()):
+    for _, array in list(store._group.arrays()):
         if "page_id" in (array.metadata.dimension_names or ()):
             array.resize((6, *array.shape[1:]))
     summary, store = embed(tmp_path, pages(5))
@@ -187,7 +187,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     embed(tmp_path, pages(2))
     other = HashEncoder()
     other.model_hash = "hash1"  # type: ignore[misc]
-    with pytest.raises(UsageError, match="another model.*overwrite=true"):
+    with pytest.raises(UsageError, match=r"another model.*overwrite=true"):
         embed(tmp_path, pages(2), encoder=other)
     summary, store = embed(tmp_path, pages(2), encoder=other, overwrite=True)
     assert (summary.fresh, store.attributes["model_hash"]) == (2, "hash1")

@@ -25,6 +25,7 @@ from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, Unas
 from comix.io.coco import read_predictions
 
 EVIL = "</span><script>alert(1)</script>\"'&"
+LINE = "Nobody told me that the lighthouse keeper sings"
 OPTIONS = RunOptions(workers=0)
 
 
@@ -72,7 +73,8 @@ def read_by_hand(workspace: Workspace) -> None:
             continue
         panels = [
             PanelReading(
-                panel_number=number, box=list(one.box.xywh), dialogue=[TextItem(text=f"Hello {number} {EVIL}")],
+                panel_number=number, box=list(one.box.xywh),
+                dialogue=[TextItem(text=f"Hello {number} {EVIL}"), TextItem(text=LINE)],
                 sfx=[TextItem(text="BANG", bbox=[30, 30, 50, 20])] if number == 1 else [],
             )
             for number, one in enumerate(found.panels(), start=1)

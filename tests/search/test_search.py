@@ -96,7 +96,7 @@ def test_filters_go_before_the_search(indexed: Path) -> None:
     assert {hit.page_id for hit in found.by_image(unit(vector("x", 6)), 6, pages=only)} == {"A/0002", "B/0001"}
     assert len(found.by_text("witch", unit(vector("x", 4)), 50, "page")) == 13  # all but the silent one
     assert len(found.by_text("witch", unit(vector("x", 4)), 50, "page", only)) == 2
-    with pytest.raises(UsageError, match="page_type=interir.*interior"):
+    with pytest.raises(UsageError, match=r"page_type=interir.*interior"):
         found.pages_where(page_type="interir")
 
 
@@ -113,7 +113,7 @@ def test_any_characters_may_be_searched(indexed: Path, query: str) -> None:
 
 def test_wrong_pages_and_panels_are_told_with_the_nearest(indexed: Path) -> None:
     found = searcher(indexed)
-    with pytest.raises(UsageError, match="no such page.*'A/0001'"):
+    with pytest.raises(UsageError, match=r"no such page.*'A/0001'"):
         found.like_page("A/001", 1)
     with pytest.raises(UsageError, match="has 3 panels; wanted a number from 1 to 3"):
         found.like_panel("A/0001", 4, 1)
@@ -123,12 +123,12 @@ def test_wrong_pages_and_panels_are_told_with_the_nearest(indexed: Path) -> None
 
 def test_an_index_older_than_its_store_is_refused(tmp_path: Path) -> None:
     embed(tmp_path, pages()[:4])
-    with pytest.raises(MissingInputError, match="not indexed yet.*comix index"):
+    with pytest.raises(MissingInputError, match=r"not indexed yet.*comix index"):
         searcher(tmp_path)
     index(tmp_path)
     assert searcher(tmp_path)
     embed(tmp_path, pages()[:5])
-    with pytest.raises(UsageError, match="older than its store.*comix index"):
+    with pytest.raises(UsageError, match=r"older than its store.*comix index"):
         searcher(tmp_path)
     assert index(tmp_path).is_fresh
     assert ids(searcher(tmp_path).by_text("A/0005", unit(vector("x", 4)), 1))[0][0] == "A/0005"
@@ -143,7 +143,7 @@ def test_a_changed_index_file_is_noticed(tmp_path: Path) -> None:
     with (tmp_path / "index" / "panel.faiss").open("r+b") as stream:
         stream.seek(200)
         stream.write(b"\xff")
-    with pytest.raises(UsageError, match="damaged.*comix index"):
+    with pytest.raises(UsageError, match=r"damaged.*comix index"):
         searcher(tmp_path)
     assert index(tmp_path).is_fresh
     assert searcher(tmp_path)

@@ -16,8 +16,8 @@ from comix.data.split import split_by_book
 from comix.models.closure_lite import closure_lite_mini
 from comix.train.fit import Fitted, fit, torch_threads
 from comix.train.objectives import objective
-from comix.train.settings import CsvLog, TrainerSettings
-from comix.train.task import ClosureTask, Optimisation
+from comix.train.settings import CsvLog, Optimisation, TrainerSettings
+from comix.train.task import ClosureTask
 
 VARIANTS = {
     "base": {},

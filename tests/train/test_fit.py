@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from comix.data.features import PanelFeatures
 from comix.data.page import PageExample
 from comix.train.checkpoint import load_model, save_model
 from comix.train.fit import LAST
-from comix.train.task import Optimisation, TrainingFailedError
+from comix.train.settings import Optimisation
+from comix.train.task import TrainingFailedError
 
 
 def weights(task: Any) -> torch.Tensor:
@@ -74,7 +76,7 @@ def test_more_epochs_do_not_raise_the_learning_rate_again(train_small: Callable[
     _, fitted = train_small("base", "eleven", epochs=7, resume=tmp_path / "five" / LAST)
     rates = [row["lr"] for row in fitted.history]
     assert len(rates) == 7
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(rates[2:], rates[3:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in pairwise(rates[2:]))
 
 
 def test_a_state_of_another_variant_is_refused(train_small: Callable[..., Any], tmp_path: Path) -> None:
