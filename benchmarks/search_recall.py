@@ -31,7 +31,7 @@ from comix.embed.place import INDEX, STORE, choose_embeddings, embeddings_dir
 from comix.io.images import read_bgr
 from comix.io.tables import read_pages
 from comix.models.frozen import image_encoder
-from comix.search.find import MEANING, Searcher, fused
+from comix.search.find import Searcher, fused
 from comix.search.minilm import QueryEncoder
 from comix.search.spaces import unit
 from comix.search.words import WordIndex
@@ -126,16 +126,16 @@ def text_recall(workspace: Workspace, data: Path) -> None:
     queries = [half_remembered(line, chance) for line in lines]
     print(f"\n{len(lines)} lines, two words dropped; {len(page_ids)} panels, {searcher._space('panel_text').n} with words")
     print(f"{'text queries':<34} {'page @1':>8} {'@10':>6} {'panel @1':>9} {'@10':>6}")
-    both = f"both ({MEANING:g} MiniLM), as shipped"
-    for label, meaning in (("BM25 alone", 0.0), ("MiniLM alone", 1.0), (both, MEANING)):
+    kinds: tuple[tuple[str, float | None], ...] = (("BM25 alone", 1.0), ("MiniLM alone", 0.0), ("both, as shipped", None))
+    for label, trust in kinds:
         hits = np.zeros((len(lines), 4))
         for number, (line, query) in enumerate(zip(lines, queries, strict=True)):
             space, vector = searcher._space("panel_text"), encoder.encode(query)
-            ids, _ = fused(space, vector, words.scores(query), 10, None, meaning)
+            ids, _ = fused(space, vector, words.scores(query), 10, None, trust)
             on_page = [page_ids[one] == pages[line.file] for one in ids]
             on_panel = [ok and holds(table, one, line.point) for ok, one in zip(on_page, ids, strict=True)]
             hits[number] = [any(on_page[:1]), any(on_page), any(on_panel[:1]), any(on_panel)]
-            if os.environ.get("SHOW_MISSES") and meaning == MEANING and not any(on_page):
+            if os.environ.get("SHOW_MISSES") and trust is None and not any(on_page):
                 print("  missed:", line.file, repr(query))
         print(row(label, hits.mean(0), 2))
     counts = np.array([page_ids.count(pages[line.file]) for line in lines]) / len(page_ids)

@@ -23,8 +23,8 @@ Mask = NDArray[np.bool_]
 Ranking = tuple[Ids, Floats]
 """Ids with their scores, best first."""
 
-MEANING = 0.5
-"""Weight of the meaning (cosine of MiniLM vectors) beside the words (BM25 share) in a text query."""
+SURE = 0.5
+"""BM25 share from which on the words alone decide. A half-remembered line reaches 0.3 to 0.6, a paraphrase 0.05 to 0.25."""
 _CANDIDATES = 200
 
 
@@ -34,7 +34,7 @@ class Hit:
 
     Attributes:
         rank: from 1.
-        score: cosine, for text the mean of cosine and word share; higher is better.
+        score: cosine; for text see `fused`. Higher is better.
         page_id: where; ``panel`` counts from 1 in reading order, 0 for a whole page.
         text: the panel's words, for a page those of its best panel or "".
         image_path: page image, relative to the workspace where it is inside.
@@ -229,9 +229,12 @@ class Searcher:
 
 
 def fused(
-    space: Space, vector: Floats, words: Floats, n: int, allowed: Mask | None = None, meaning: float = MEANING
+    space: Space, vector: Floats, words: Floats, n: int, allowed: Mask | None = None, trust: float | None = None
 ) -> Ranking:
-    """The ``n`` best panels by meaning and words together: candidates of either, each scored by both.
+    """The ``n`` best panels by words and meaning together: candidates of either, each scored by both.
+
+    The better the query's words are found anywhere, the more they count: a line somebody half remembers is found by its
+    words, a paraphrase by its meaning. Score = trust * words / best words + (1 - trust) * cosine.
 
     Args:
         space: text vectors.
@@ -239,7 +242,7 @@ def fused(
         words: ``(n_panels,)`` BM25 shares.
         n: how many.
         allowed: ``(n_panels,)`` filter.
-        meaning: weight of the cosine, the rest is the words'.
+        trust: weight of the words; None takes it from how well they are found, see `SURE`.
     """
     wide = max(_CANDIDATES, 2 * n)
     near, cosines = space.nearest(vector, wide, allowed)
@@ -249,7 +252,9 @@ def fused(
     others[np.setdiff1d(spelled, near)] = True
     rest, rest_cosines = space.nearest(vector, int(others.sum()), others)
     ids = np.concatenate([near, rest])
-    scores = meaning * np.concatenate([cosines, rest_cosines]) + (1 - meaning) * words[ids]
+    best = max(float(words.max(initial=0)), 1e-9)
+    trust = min(1.0, best / SURE) if trust is None else trust
+    scores = trust * words[ids] / best + (1 - trust) * np.concatenate([cosines, rest_cosines])
     order = np.lexsort((ids, -scores))[:n]
     return ids[order], scores[order].astype(np.float32)
 
