@@ -47,7 +47,7 @@ def checked_override(stage: str, word: str) -> str:
         _check_option(group, value)
         return word
     if key in text_keys(stage) or (rest and rest.split(".")[-1] in TEXT_LEAVES):
-        return f"{key}={quoted(_expanded(value))}"
+        return f"{key}={quoted(expanded(value))}"
     choices = CHOICES.get((stage, key))
     if choices:
         for one in value.split(","):
@@ -56,9 +56,9 @@ def checked_override(stage: str, word: str) -> str:
     return word
 
 
-def _expanded(value: str) -> str:
+def expanded(value: str) -> str:
     """``~`` at the start of a path as the home folder: not every shell expands it after ``=``."""
-    return str(Path(value).expanduser()) if value.startswith("~") else value
+    return str(Path(value).expanduser()) if value == "~" or value.startswith("~/") else value
 
 
 def check_ranges(cfg: DictConfig) -> None:

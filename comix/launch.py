@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.compose import check_ranges, checked_override, compose, one_line, register_schemas
+from comix.compose import check_ranges, checked_override, compose, expanded, one_line, register_schemas
 from comix.core.errors import ComixError, FileFormatError, MissingInputError, SecretOnCommandLineError, UsageError
 from comix.core.workspace import Workspace
 from comix.intake.library import check_library
@@ -106,7 +106,7 @@ def _value_of(stage: str, words: list[str], key: str, required: bool = True) -> 
     if required and (not value or (key == "workspace" and "${" in value)):
         what = "is empty" if not value else "holds '${', which the config language would read as a reference"
         raise UsageError(f"{key}={value}: {what}; wanted the name of a folder")
-    return str(Path(value).expanduser()) if value else ""
+    return expanded(value)
 
 
 def _require_keys(stage: str, words: list[str]) -> None:

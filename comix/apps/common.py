@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def workspace_of(cfg: DictConfig) -> Workspace:
     """The workspace, created if absent and proved writable."""
-    return Workspace(Path(cfg.workspace).expanduser()).create()
+    return Workspace(Path(cfg.workspace)).create()
 
 
 def run_options(cfg: DictConfig) -> RunOptions:

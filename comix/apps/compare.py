@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> int:
     runs = find_runs(cfg.runs, workspace.root)
     rows, notes = table_of(runs), notes_of(runs)
     as_json = json_bytes({"rows": rows, "notes": notes}, indent=1)
-    folder = Path(cfg.output).expanduser() if cfg.output else _beside([one for one, _ in runs])
+    folder = Path(cfg.output) if cfg.output else _beside([one for one, _ in runs])
     write_bytes(folder / "compare.md", rendered(rows, notes, "markdown").encode())
     write_bytes(folder / "compare.csv", rendered(rows, notes, "csv").encode())
     write_bytes(workspace.root / "models" / "compare.json", as_json)

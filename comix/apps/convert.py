@@ -23,6 +23,6 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
-    output = Path(cfg.output).expanduser() if cfg.output else workspace.root / "converted"
-    summary = run_convert(workspace, Path(cfg.library).expanduser(), cfg.source, output, cfg.render_long_side, run_options(cfg))
+    output = Path(cfg.output) if cfg.output else workspace.root / "converted"
+    summary = run_convert(workspace, Path(cfg.library), cfg.source, output, cfg.render_long_side, run_options(cfg))
     return finish(summary, workspace)

@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> int:
             say(f"{one.title}, by {one.author}. {one.licence} {one.licence_url}\n  {one.container}. {one.changes}")
         return 0
     workspace = workspace_of(cfg)
-    library = Path(cfg.library).expanduser() if cfg.library else library_dir()
+    library = Path(cfg.library) if cfg.library else library_dir()
     settings = stage_settings(cfg, library)
     if not cfg.library:
         settings["extract"]["source"] = "bundled comics"

@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> int:
     say(f"RAR readers: {', '.join(readers) if readers else 'none (CBR files will fail: install bsdtar or unar)'}")
     spelled = "yes" if importlib.util.find_spec("cv2") else "no"
     say(f"image decoder (OpenCV): {spelled}")
-    _disk(Path(cfg.workspace).expanduser())
+    _disk(Path(cfg.workspace))
     for line in missing:
         say(f"missing: {line}")
     say("All set." if not missing else "Install what is missing: pip install comix")

@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> int:
     checkpoint = find_checkpoint(workspace, cfg.checkpoint)
     folder = embeddings_dir(workspace, cfg.name or checkpoint.name)
     listed = _list_file(workspace, cfg.list)
-    root = Path(cfg.image_root).expanduser() if cfg.image_root else workspace.root
+    root = Path(cfg.image_root) if cfg.image_root else workspace.root
     pages, rejected = load_pages([listed], root, cfg.limit, workspace.curation_table)
     model_hash = checkpoint_identity(checkpoint)
     encoder = Encoder(checkpoint, workspace.root / "cache" / "features", cfg.device)
@@ -83,7 +83,7 @@ class Encoder:
 
 def _list_file(workspace: Workspace, listed: str) -> Path:
     """A list as given, or inside the workspace where that is not there."""
-    path = Path(listed).expanduser()
+    path = Path(listed)
     return path if path.is_absolute() or path.is_file() else workspace.root / path
 
 

@@ -25,6 +25,6 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
-    library = Path(cfg.library).expanduser()
+    library = Path(cfg.library)
     summary = run_extract(workspace, library, cfg.source, cfg.render_long_side, run_options(cfg))
     return finish(summary, workspace)

@@ -27,8 +27,8 @@ def main(cfg: DictConfig) -> int:
     if bool(cfg.boxes) != bool(cfg.output):
         raise UsageError("boxes= and output= go together: comix order boxes=IN.json output=OUT.json")
     if cfg.boxes:
-        target = Path(cfg.output).expanduser()
-        n_pages, n_panels = order_file(Path(cfg.boxes).expanduser(), target, cfg.direction, cfg.method)
+        target = Path(cfg.output)
+        n_pages, n_panels = order_file(Path(cfg.boxes), target, cfg.direction, cfg.method)
         say(f"order: {n_panels} panels on {n_pages} pages ordered; {target}")
         return 0
     workspace = workspace_of(cfg)

@@ -123,7 +123,7 @@ def show_next(workspace: Workspace, commands: Sequence[str]) -> None:
 
 def main(cfg: DictConfig) -> int:
     """Run the stages; the worst exit code."""
-    library = Path(cfg.library).expanduser()
+    library = Path(cfg.library)
     if not library.exists():
         raise MissingInputError(f"library={library}: no such folder; wanted a folder with comics")
     workspace = workspace_of(cfg)

@@ -80,7 +80,7 @@ def read_picture(image: str) -> BgrImage:
     """
     from comix.io.images import read_bgr
 
-    path = Path(image).expanduser()
+    path = Path(image)
     try:
         return read_bgr(path)
     except (ItemError, OSError) as error:

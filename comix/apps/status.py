@@ -31,7 +31,7 @@ def existing_workspace(cfg: DictConfig) -> Workspace:
     Raises:
         MissingInputError: no such folder, or one without journals.
     """
-    workspace = Workspace(Path(cfg.workspace).expanduser())
+    workspace = Workspace(Path(cfg.workspace))
     if not (workspace.root / "journal").is_dir():
         what = "holds no work of CoMix" if workspace.root.is_dir() else "no such folder"
         raise MissingInputError(f"workspace={workspace.root}: {what}; first run: comix pipeline library=FOLDER workspace=DIR")

@@ -148,3 +148,13 @@ def test_rerun_starts_from_the_runs_own_settings(comix: Callable[..., object], w
     ran = comix("rerun", run)
     assert "extract: 2 containers" in ran.out
     assert "extract: 1 containers" in comix("rerun", run, "limit=1").out
+
+
+def test_a_tilde_means_the_home_folder_wherever_the_shell_left_it(
+    comix: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert comix("extract", f"library={library}", "workspace=~/ws, 1", "workers=0").code == 1
+    assert (tmp_path / "ws, 1" / "pages.parquet").is_file()
+    assert not Path("~").exists()
+    assert comix("extract", "library=~nobody-here", "workspace=~/ws").code == 2
