@@ -141,7 +141,7 @@ def cut_evidence(free: Mask, edge: Mask, search: CutSearch) -> tuple[Floats, Int
     bound = _best_bound(width, height, search.unit)
     slack = (bound - search.min_logit) / -_WEIGHTS.slant
     reach = min(int(min(search.max_slant, slack) * width), height // 3)
-    step = max(3, width // 150)
+    step = max(5, width // 80)
     shears = np.arange(-(reach // step) * step, reach + 1, step)
     line = _Sheared(edge, shears)
     most = line.profiles[:, max(0, search.min_part - 4) : height - search.min_part + 4].max(axis=1)
