@@ -47,7 +47,7 @@ class GutterDetector:
 
     def __init__(
         self,
-        working_side: int = 660,
+        working_side: int = 720,
         min_score: float = 0.4,
         min_cut_logit: float = -1.0,
         max_slant: float = 0.12,
