@@ -23,8 +23,12 @@ def workspace_of(cfg: DictConfig) -> Workspace:
 
 def run_options(cfg: DictConfig) -> RunOptions:
     """How the stage shall run."""
-    resume = "comix " + " ".join(shlex.quote(word) for word in sys.argv[1:])
-    return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, resume)
+    return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, _typed_command())
+
+
+def _typed_command() -> str:
+    """The command as the user typed it, quoted for a shell; what starts the run again."""
+    return " ".join(["comix", *map(shlex.quote, sys.argv[1:])])
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def finish(summary: Summary, workspace: Workspace) -> int:
     if summary.failed:
         say(f"  {summary.failed} failed: comix failures stage={summary.stage} {workspace_argument(workspace)}")
     if summary.not_reached:
-        say(f"  interrupted; go on with: comix {' '.join(shlex.quote(word) for word in sys.argv[1:])}")
+        say(f"  interrupted; go on with: {_typed_command()}")
     return summary.exit_code
 
 

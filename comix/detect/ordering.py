@@ -125,7 +125,7 @@ def order_file(source: Path, target: Path, direction: str, method: Method) -> tu
         return _order_coco(source, target, direction, method)
     if not isinstance(document, dict):
         raise FileFormatError(f"{source}: wanted COCO or {{name: [[x, y, w, h], ...]}}; got a {type(document).__name__}")
-    given: Direction = "rtl" if direction == "rtl" else "ltr"
+    given = _given(direction)
     result: dict[str, list[int]] = {}
     for name, boxes in document.items():
         if not isinstance(boxes, list):

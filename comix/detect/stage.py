@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,10 @@ def boxes_digest(detections: tuple[Detection, ...]) -> str:
 
 
 def _with_order(page: PageDetections, result: dict[str, Any]) -> PageDetections:
-    return PageDetections(
-        page.page_id, page.width, page.height, page.detections, tuple(result["order"]), True,
-        result["reading_direction"], result["margin"],
-    )  # fmt: skip
+    return replace(
+        page,
+        order=tuple(result["order"]),
+        is_ordered=True,
+        reading_direction=result["reading_direction"],
+        margin=result["margin"],
+    )
