@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "embed"))
 from drawn import HashEncoder, embed, pages
 
+from comix.core.shard import Shard
 from comix.io.zarrlayout import WRITTEN, names
 from comix.io.zarrstore import EmbeddingStore, store_digest
 
@@ -37,7 +38,7 @@ class SlowEncoder(HashEncoder):
 
 
 def write(folder: Path, n_pages: int, part: int, n_parts: int) -> None:
-    embed(folder, pages(n_pages), encoder=SlowEncoder(), rows_per_chunk=ROWS_PER_CHUNK, shard=(part, n_parts), flush_s=0.05)
+    embed(folder, pages(n_pages), encoder=SlowEncoder(), rows_per_chunk=ROWS_PER_CHUNK, shard=Shard(part, n_parts), flush_s=0.05)
 
 
 def start(folder: Path, n_pages: int, part: int, n_parts: int) -> subprocess.Popen[bytes]:

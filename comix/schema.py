@@ -31,7 +31,14 @@ class WorkConfig(StageConfig):
 
 
 @dataclass
-class ExtractConfig(WorkConfig):
+class ShardedConfig(WorkConfig):
+    """Keys of a stage whose work several machines may share."""
+
+    shard: str = ""
+
+
+@dataclass
+class ExtractConfig(ShardedConfig):
     """Keys of ``extract``."""
 
     library: str = REQUIRED
@@ -40,7 +47,7 @@ class ExtractConfig(WorkConfig):
 
 
 @dataclass
-class ConvertConfig(WorkConfig):
+class ConvertConfig(ShardedConfig):
     """Keys of ``convert``."""
 
     library: str = REQUIRED
@@ -50,7 +57,7 @@ class ConvertConfig(WorkConfig):
 
 
 @dataclass
-class DetectConfig(WorkConfig):
+class DetectConfig(ShardedConfig):
     """Keys of ``detect``."""
 
     detector: Any = None
@@ -59,7 +66,7 @@ class DetectConfig(WorkConfig):
 
 
 @dataclass
-class OrderConfig(WorkConfig):
+class OrderConfig(ShardedConfig):
     """Keys of ``order``."""
 
     detections: str = "gutter"
@@ -70,7 +77,7 @@ class OrderConfig(WorkConfig):
 
 
 @dataclass
-class AnalyzeConfig(WorkConfig):
+class AnalyzeConfig(ShardedConfig):
     """Keys of ``analyze``."""
 
     vlm: Any = None
@@ -78,7 +85,7 @@ class AnalyzeConfig(WorkConfig):
 
 
 @dataclass
-class AlignConfig(WorkConfig):
+class AlignConfig(ShardedConfig):
     """Keys of ``align``."""
 
     detections: str = "gutter"

@@ -11,6 +11,7 @@ from comix.align.page import Aligner, AlignJob
 from comix.align.quality import SUBSETS
 from comix.core.files import digest, write_bytes, write_if_changed
 from comix.core.journal import Journal
+from comix.core.shard import stage_journal
 from comix.core.task import Item, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -72,9 +73,11 @@ def run_align(workspace: Workspace, settings: dict[str, Any], min_score: int, op
         items.append(Item(page.page_id, job, fingerprint, (target,) if read and current else (), page.book_id))
     build: Callable[[], Aligner] = partial(build_aligner, settings)
     variant = f"{detector}+{reader}"
-    with Journal(workspace.journal("align"), variant) as journal:
+    with stage_journal(workspace.journal("align"), variant, options.shard) as journal:
         _take_over(workspace, journal, variant)
         summary = run_stage("align", "pages", items, build, journal, options)
+        if not options.shard.is_all:
+            return summary
         rows = {row.key: row.result for row in journal.rows()}
     table = _derive_table(workspace, [item.key for item in items], rows, reader, min_score)
     summary.notes.append(_score_note(table))

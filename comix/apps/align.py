@@ -25,7 +25,10 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     names = ("reader", "min_det_score", "min_text_coverage", "require_image_exists")
     settings = {"detector": cfg.detections, **{name: cfg[name] for name in names}}
-    summary = run_align(workspace, settings, cfg.min_score, run_options(cfg))
+    options = run_options(cfg)
+    summary = run_align(workspace, settings, cfg.min_score, options)
+    if not options.shard.is_all:
+        return finish(summary, workspace)
     n_training = derive_training(workspace)
     summary.notes.append(f"{n_training} pages in {workspace.lists_dir / 'training.txt'}")
     return finish(summary, workspace)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comix.core.errors import UsageError
+from comix.core.shard import parse_shard
 from comix.core.task import RunOptions
 from comix.core.work import Summary
 from comix.core.workspace import Workspace
@@ -23,7 +24,8 @@ def workspace_of(cfg: DictConfig) -> Workspace:
 
 def run_options(cfg: DictConfig) -> RunOptions:
     """How the stage shall run."""
-    return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, _typed_command())
+    shard = parse_shard(cfg.get("shard", ""))
+    return RunOptions(cfg.workers, cfg.limit, cfg.retry, cfg.timeout_s, cfg.memory_mb, _typed_command(), shard)
 
 
 def _typed_command() -> str:

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 from comix.apps.common import finish, say, workspace_of
 from comix.core.errors import UsageError
 from comix.core.journal import Journal
+from comix.core.shard import parse_shard
 from comix.core.workspace import Workspace
 from comix.data.lists import Rejected, load_pages
 from comix.data.page import PageExample
 from comix.embed.place import STORE, TEXTS, checkpoint_identity, embeddings_dir, find_checkpoint
 from comix.embed.rows import embed_inputs, row_facts
-from comix.embed.stage import EmbedOptions, parse_shard, run_embed
+from comix.embed.stage import EmbedOptions, run_embed
 from comix.embed.store import prepare_store
 from comix.embed.texts import write_texts
 from comix.io.tables import read_pages

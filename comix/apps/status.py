@@ -17,7 +17,7 @@ from rich.text import Text
 
 from comix.apps.common import say, workspace_argument
 from comix.core.errors import MissingInputError
-from comix.core.overview import stage_counts
+from comix.core.overview import stage_counts, waiting_shards
 from comix.core.workspace import Workspace
 from comix.io.tables import read_pages
 
@@ -59,3 +59,5 @@ def show_counts(workspace: Workspace) -> None:
         numbers = [str(number) for number in (one.inputs, one.done, one.failed, one.skipped, one.to_do)]
         table.add_row(one.stage, Text(label), *numbers, style="yellow" if one.failed else None)
     Console().print(table)
+    for stage, parts in waiting_shards(workspace).items():
+        say(f"{stage}: shards {', '.join(parts)} are not put together yet; when all are through: comix {stage}, without shard=")

@@ -11,7 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
 from comix.core.errors import WorkspaceError
+from comix.core.ids import escape
 
 Status = Literal["done", "failed", "skipped"]
 
@@ -52,6 +55,9 @@ class Row:
     seconds: float = 0.0
 
 
+_MOST_VARIABLES = 500
+"""Keys asked for at once; every SQLite takes that many."""
+
 _COLUMNS = "key, status, parent, reason, detail, hint, fingerprint, result, seconds"
 
 
@@ -63,12 +69,16 @@ class Journal:
         variant: for example the detector's name.
         read_only: only look; works on file systems that cannot be written.
 
+    Attributes:
+        base: another journal that is asked for what this one does not know; never written.
+
     Raises:
         WorkspaceError: the file cannot be opened or is not a journal.
     """
 
     def __init__(self, path: Path, variant: str = "", read_only: bool = False) -> None:
         self.path, self.variant = path, variant
+        self.base: Journal | None = None
         with self._clear_errors():
             if read_only:
                 self._db = _connect_read_only(path)
@@ -108,6 +118,39 @@ class Journal:
         query = "SELECT key, status, fingerprint, reason FROM items WHERE variant = ? AND parent = ''"
         with self._clear_errors(), closing(self._db.execute(query, (self.variant,))) as rows:
             return {key: (status, fingerprint, reason) for key, status, fingerprint, reason in rows}
+
+    def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+        """``key -> (status, fingerprint, reason)`` of those of these top-level inputs that have a row."""
+        found = {} if self.base is None else self.base.known(keys)
+        for start in range(0, len(keys), _MOST_VARIABLES):
+            some = keys[start : start + _MOST_VARIABLES]
+            query = (
+                "SELECT key, status, fingerprint, reason FROM items WHERE variant = ? AND parent = '' "
+                f"AND key IN ({','.join('?' * len(some))})"
+            )
+            with self._clear_errors(), closing(self._db.execute(query, (self.variant, *some))) as rows:
+                found.update({key: (status, fingerprint, reason) for key, status, fingerprint, reason in rows})
+        return found
+
+    def results(self, keys: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
+        """``key -> (status, result)`` of those of these inputs that have a row: a bounded share of a large journal."""
+        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        for start in range(0, len(keys), _MOST_VARIABLES):
+            some = keys[start : start + _MOST_VARIABLES]
+            query = f"SELECT key, status, result FROM items WHERE variant = ? AND key IN ({','.join('?' * len(some))})"
+            with self._clear_errors(), closing(self._db.execute(query, (self.variant, *some))) as rows:
+                found.update({key: (status, json.loads(result)) for key, status, result in rows})
+        return found
+
+    def take_over(self, other: Journal) -> None:
+        """Copy every row of another journal of this variant in one transaction; its rows replace those of the same key."""
+        query = f"SELECT variant, {_COLUMNS} FROM items WHERE variant = ?"
+        with self._clear_errors(), self._transaction(), closing(other._db.execute(query, (self.variant,))) as rows:
+            for row in rows:
+                if row[3] == "":  # parent: a top-level input brings all of its children
+                    self._db.execute("DELETE FROM items WHERE variant = ? AND parent = ?", (self.variant, row[1]))
+            insert = f"INSERT OR REPLACE INTO items (variant, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"
+            self._db.executemany(insert, other._db.execute(query, (self.variant,)))
 
     def record(self, rows: Iterable[tuple[Row, tuple[Row, ...]]]) -> None:
         """Write inputs with their children in one transaction; older children of the same input are replaced."""
@@ -168,6 +211,27 @@ class Journal:
         query = "SELECT parent != '', status, COUNT(*) FROM items WHERE variant = ? GROUP BY 1, 2"
         with self._clear_errors(), closing(self._db.execute(query, (self.variant,))) as rows:
             return {(bool(child), status): n for child, status, n in rows}
+
+
+@contextmanager
+def stage_lock(journal: Path, variant: str) -> Iterator[None]:
+    """Keep two runs from doing the same work; released by the system when a process dies.
+
+    Raises:
+        WorkspaceError: another process works on the same stage and variant of this workspace.
+    """
+    name = f"{journal.stem}-{escape(variant).replace('/', '%2F')}.lock" if variant else f"{journal.stem}.lock"
+    lock = FileLock(journal.parent / name)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkspaceError(
+            f"{journal.stem}: another process is working on it in this workspace ({lock.lock_file}); wait for it, or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def variants(path: Path) -> list[str]:

@@ -56,6 +56,15 @@ def stage_counts(workspace: Workspace, page_ids: Collection[str]) -> list[StageC
     return found
 
 
+def waiting_shards(workspace: Workspace) -> dict[str, list[str]]:
+    """Stage -> shares (``1-of-2``) whose work no run without ``shard=`` has taken in yet."""
+    found: dict[str, list[str]] = {}
+    for path in sorted((workspace.root / "journal").glob("*-of-*.sqlite")):
+        stem, _, part = path.stem.rpartition(".")
+        found.setdefault(stem.partition("@")[0], []).append(part)
+    return found
+
+
 def _container_counts(stage: str, variant: str, journal: Journal) -> list[StageCounts]:
     counts = journal.counts()
     found = []

@@ -9,57 +9,96 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Any
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from comix.core.errors import ComixError, ItemError, WorkspaceError
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
-def run_here(todo: list[Item], build_worker: Callable[[], Worker], stop: threading.Event) -> Iterator[tuple[Item, Outcome]]:
-    """Outcomes one after another, in this process."""
-    worker = build_worker()
+
+def run_here(todo: Iterable[Item], build_worker: Callable[[], Worker], stop: threading.Event) -> Iterator[tuple[Item, Outcome]]:
+    """Outcomes one after another, in this process; ``todo`` is drawn from as work proceeds."""
+    worker: Worker | None = None
     for item in todo:
         if stop.is_set():
             return
+        worker = worker or build_worker()
         yield item, guarded(worker, item.payload)
 
 
 def run_in_processes(
-    todo: list[Item], build_worker: Callable[[], Worker], options: RunOptions, stop: threading.Event
+    todo: Iterable[Item], build_worker: Callable[[], Worker], options: RunOptions, stop: threading.Event
 ) -> Iterator[tuple[Item, Outcome] | None]:
     """Outcomes as they come from ``options.workers`` processes; a hang or crash is one failed outcome.
 
     None now and then while nothing comes, so that the caller can save what it has.
 
-    At most two inputs per worker are in flight, so memory does not grow with the number of inputs.
+    At most two tasks of ``options.chunk`` inputs per worker are in flight, and ``todo`` is drawn from as they finish, so
+    memory does not grow with the number of inputs. A task that dies is done again input by input, so that only the
+    culprit fails.
     """
+    tasks = _Tasks(iter(todo), options.chunk)
+    first = [task for task in (tasks.next() for _ in range(2 * options.workers)) if task]
+    if not first:
+        return
+    flying: dict[Future[list[Outcome]], list[Item]] = {}
+    with _open_pool(min(options.workers, len(first)), build_worker, options) as pool:
+        tasks.put_back(first)
+        while True:
+            while not stop.is_set() and len(flying) < 2 * options.workers and (task := tasks.next()):
+                payloads = [item.payload for item in task]
+                flying[pool.schedule(_call_worker, args=[payloads], timeout=options.timeout_s)] = task
+            if not flying:
+                return
+            finished, _ = wait(flying, timeout=0.5, return_when=FIRST_COMPLETED)
+            if not finished:
+                yield None
+            for future in finished:
+                task = flying.pop(future)
+                outcomes = _collect(future, len(task), options)
+                if len(outcomes) < len(task):
+                    tasks.put_back([[item] for item in task])
+                    continue
+                yield from zip(task, outcomes, strict=True)
+
+
+class _Tasks:
+    """Inputs in tasks of a given size, and tasks that have to be done first."""
+
+    def __init__(self, items: Iterator[Item], size: int) -> None:
+        self._items, self._size = items, size
+        self._first: deque[list[Item]] = deque()
+
+    def next(self) -> list[Item]:
+        """The next task, empty at the end."""
+        return self._first.popleft() if self._first else list(islice(self._items, self._size))
+
+    def put_back(self, tasks: list[list[Item]]) -> None:
+        """Do these next, in their order."""
+        self._first.extendleft(reversed(tasks))
+
+
+@contextmanager
+def _open_pool(n_workers: int, build_worker: Callable[[], Worker], options: RunOptions) -> Iterator[ProcessPool]:
+    """Disposable worker processes; stopped at once when the block fails."""
     from pebble import ProcessPool
 
-    waiting = iter(todo)
-    flying: dict[Future[Outcome], Item] = {}
     pool = ProcessPool(
-        max_workers=min(options.workers, len(todo)),
+        max_workers=n_workers,
         context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
         initargs=(build_worker, options.memory_mb, os.getpid()),
     )
     with _single_threaded_libraries():
         try:
-            while True:
-                while not stop.is_set() and len(flying) < 2 * options.workers:
-                    item = next(waiting, None)
-                    if item is None:
-                        break
-                    flying[pool.schedule(_call_worker, args=[item.payload], timeout=options.timeout_s)] = item
-                if not flying:
-                    break
-                finished, _ = wait(flying, timeout=0.5, return_when=FIRST_COMPLETED)
-                if not finished:
-                    yield None
-                for future in finished:
-                    yield flying.pop(future), _collect(future, options)
+            yield pool
             pool.close()
         except BaseException:
             pool.stop()
@@ -84,21 +123,23 @@ class _single_threaded_libraries:  # noqa: N801  (used as a context manager)
                 os.environ.pop(name, None)
 
 
-def _collect(future: Future[Outcome], options: RunOptions) -> Outcome:
+def _collect(future: Future[list[Outcome]], n_inputs: int, options: RunOptions) -> list[Outcome]:
+    """What a task gave; nothing when it died and held several inputs, which then have to be told apart."""
     from pebble import ProcessExpired
 
     try:
         return future.result()
-    except TimeoutError:
-        return Outcome("failed", "timeout", f"no result after {options.timeout_s:g} s", seconds=options.timeout_s)
-    except ProcessExpired as error:
-        return Outcome("failed", "worker_crashed", f"the worker process died (exit code {error.exitcode})")
-    except MemoryError:
-        return Outcome("failed", "out_of_memory", f"more than memory_mb={options.memory_mb} wanted")
     except ComixError:  # the worker itself could not be built: the user's mistake, not this input's
         raise
+    except TimeoutError:
+        trouble = Outcome("failed", "timeout", f"no result after {options.timeout_s:g} s", seconds=options.timeout_s)
+    except ProcessExpired as error:
+        trouble = Outcome("failed", "worker_crashed", f"the worker process died (exit code {error.exitcode})")
+    except MemoryError:
+        trouble = Outcome("failed", "out_of_memory", f"more than memory_mb={options.memory_mb} wanted")
     except Exception:  # noqa: BLE001  (an outcome that does not travel between processes is one failed row)
-        return Outcome("failed", "internal_error", traceback.format_exc(limit=-8))
+        trouble = Outcome("failed", "internal_error", traceback.format_exc(limit=-8))
+    return [trouble] if n_inputs == 1 else []
 
 
 def guarded(worker: Worker, payload: Any) -> Outcome:
@@ -147,7 +188,7 @@ _WORKER: list[Any] = []
 """The one slot of a worker process: first its builder, then the worker. Set by `_start_worker`, never in the parent."""
 
 
-def _call_worker(payload: Any) -> Outcome:
+def _call_worker(payloads: list[Any]) -> list[Outcome]:
     if len(_WORKER) == 1:
         _WORKER.append(_WORKER[0]())
-    return guarded(_WORKER[1], payload)
+    return [guarded(_WORKER[1], payload) for payload in payloads]

@@ -47,6 +47,12 @@ class Progress:
         if self.bar is not None:
             self.bar.stop()
 
+    def expect(self, total: int) -> None:
+        """Say how many inputs there are, now that more is known."""
+        self.total = total
+        if self.bar is not None:
+            self.bar.update(self.task, total=total)
+
     def advance(self, status: str, current: str) -> None:
         """Count one more input."""
         self.counts[status] += 1

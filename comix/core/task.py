@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from comix.core.journal import Row, Status
+from comix.core.shard import ALL, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class RunOptions:
         timeout_s: wall-clock limit for one input in a worker process.
         memory_mb: memory limit of one worker process.
         resume_hint: the command that goes on, printed on Ctrl-C.
+        shard: the share of the inputs that this run works on; see `comix.core.shard`.
+        chunk: inputs sent to a worker process at once; more than one for inputs that take less than a millisecond.
     """
 
     workers: int = 1
@@ -65,3 +68,5 @@ class RunOptions:
     timeout_s: float = 300.0
     memory_mb: int = 4096
     resume_hint: str = ""
+    shard: Shard = ALL
+    chunk: int = 1

@@ -5,17 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import chain, islice
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
-from comix.core.errors import UsageError, WorkspaceError
-from comix.core.ids import escape
-from comix.core.journal import Journal, Row
+from comix.core.errors import UsageError
+from comix.core.journal import Journal, Row, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
 from comix.core.reasons import REASONS, hint_for
@@ -77,62 +74,82 @@ def parse_retry(retry: str) -> tuple[bool, str]:
 def run_stage(
     stage: str,
     unit: str,
-    items: Sequence[Item],
+    items: Iterable[Item],
     build_worker: Callable[[], Worker],
     journal: Journal,
     options: RunOptions,
+    n_items: int | None = None,
 ) -> Summary:
     """Work through the inputs that are not finished yet and journal each outcome as it comes.
 
     Args:
         stage: its name, for the progress line.
         unit: plural of what an input is ("pages").
-        items: all inputs, each key once.
+        items: all inputs, each key once; drawn from once, as the work proceeds, so that a generator keeps memory flat.
         build_worker: makes the worker inside each worker process; picklable.
         journal: where outcomes go.
         options: see `RunOptions`.
+        n_items: how many inputs there are, for the progress line, where ``items`` has no length.
 
     Returns:
-        Counts over ``items`` (after ``limit``), earlier outcomes included.
+        Counts over ``items`` (of this shard, after ``limit``), earlier outcomes included.
     """
-    retry, only_reason = parse_retry(options.retry)
+    summary = Summary(stage, unit)
+    started = time.monotonic()
+    total = len(items) if isinstance(items, Sized) else n_items or 0
+    total = total if options.limit is None else min(total, options.limit)
     with stage_lock(journal.path, journal.variant):
-        known = journal.state()
-        journal.forget([one.key for one in items if one.key in known and known[one.key][1] != one.fingerprint])
-        chosen = list(items if options.limit is None else items[: options.limit])
-        todo = [item for item in chosen if _needs_work(item, known.get(item.key), retry, only_reason)]
-        summary = Summary(stage, unit, inputs=len(chosen))
-        pending = {item.key for item in todo}
-        for item in chosen:
-            if item.key not in pending:
-                _count(summary, known[item.key][0])
-        started = time.monotonic()
-        if todo:
-            _work(todo, build_worker, journal, options, summary)
-        summary.seconds = time.monotonic() - started
-    summary.not_reached = len(chosen) - summary.done - summary.failed - summary.skipped
+        inputs = _Inputs(items, journal, options, summary, total // options.shard.n_parts)
+        first = next(inputs.todo, None)
+        if first is not None:
+            _work(chain([first], inputs.todo), build_worker, journal, options, summary, inputs)
+            for _ in inputs.todo:  # interrupted: the rest is counted, not done
+                pass
+    summary.seconds = time.monotonic() - started
+    summary.not_reached = summary.inputs - summary.done - summary.failed - summary.skipped
+    if not options.shard.is_all:
+        summary.notes.append(f"shard {options.shard}: when all are through, the same command without shard= puts them together")
     return summary
 
 
-@contextmanager
-def stage_lock(journal: Path, variant: str) -> Iterator[None]:
-    """Keep two runs from doing the same work; released by the system when a process dies.
+class _Inputs:
+    """A stage's inputs, looked up in the journal some hundred at a time; finished ones are counted, the others are to do.
 
-    Raises:
-        WorkspaceError: another process works on the same stage and variant of this workspace.
+    Args:
+        items: all inputs.
+        journal: what is known; rows of inputs that changed are dropped from it.
+        options: share, limit and what to retry.
+        summary: where inputs, and those that are finished, are counted.
+        total: expected number of inputs.
     """
-    name = f"{journal.stem}-{escape(variant).replace('/', '%2F')}.lock" if variant else f"{journal.stem}.lock"
-    lock = FileLock(journal.parent / name)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise WorkspaceError(
-            f"{journal.stem}: another process is working on it in this workspace ({lock.lock_file}); wait for it, or stop it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+
+    _at_once = 500
+
+    def __init__(self, items: Iterable[Item], journal: Journal, options: RunOptions, summary: Summary, total: int) -> None:
+        self._journal, self._options, self._summary = journal, options, summary
+        self._retry = parse_retry(options.retry)
+        self._items = (one for one in items if options.shard.is_all or options.shard.owns(one.group or one.key))
+        self._total = total
+        self.todo = self._draw()
+
+    @property
+    def n_left(self) -> int:
+        """About how many inputs there are apart from those that were found finished."""
+        known = self._summary.done + self._summary.failed + self._summary.skipped - self._summary.fresh
+        return max(self._total - known, self._summary.fresh)
+
+    def _draw(self) -> Iterator[Item]:
+        while some := list(islice(self._items, self._at_once)):
+            known = self._journal.known([one.key for one in some])
+            self._journal.forget([one.key for one in some if one.key in known and known[one.key][1] != one.fingerprint])
+            for item in some:
+                if self._options.limit is not None and self._summary.inputs >= self._options.limit:
+                    continue
+                self._summary.inputs += 1
+                if _needs_work(item, known.get(item.key), *self._retry):
+                    yield item
+                else:
+                    _count(self._summary, known[item.key][0])
 
 
 _MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_failed", "write_failed"})
@@ -155,11 +172,16 @@ def _count(summary: Summary, status: str) -> None:
 
 
 def _work(
-    todo: list[Item], build_worker: Callable[[], Worker], journal: Journal, options: RunOptions, summary: Summary
+    todo: Iterable[Item],
+    build_worker: Callable[[], Worker],
+    journal: Journal,
+    options: RunOptions,
+    summary: Summary,
+    inputs: _Inputs,
 ) -> None:
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
-    with _interruptible(options.resume_hint) as stop, Progress(summary.stage, len(todo), summary.unit) as progress:
+    with _interruptible(options.resume_hint) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
         outcomes: Iterable[tuple[Item, Outcome] | None]
         if options.workers > 0:
             outcomes = run_in_processes(todo, build_worker, options, stop)
@@ -167,17 +189,15 @@ def _work(
             outcomes = run_here(todo, build_worker, stop)
         try:
             for finished in outcomes:
-                if finished is None:  # nothing new for a while: what there is must not wait
+                if finished is not None:
+                    item, outcome = finished
+                    batch.append(_as_rows(item, outcome))
+                    _count(summary, outcome.status)
+                    summary.fresh += 1
+                    progress.advance(outcome.status, item.group or item.key)
+                if finished is None or time.monotonic() - last_commit > 0.5:  # None: nothing new for a while
                     journal.record(batch)
-                    batch, last_commit = [], time.monotonic()
-                    continue
-                item, outcome = finished
-                batch.append(_as_rows(item, outcome))
-                _count(summary, outcome.status)
-                summary.fresh += 1
-                progress.advance(outcome.status, item.group or item.key)
-                if time.monotonic() - last_commit > 0.5:
-                    journal.record(batch)
+                    progress.expect(inputs.n_left)
                     batch, last_commit = [], time.monotonic()
         finally:
             journal.record(batch)

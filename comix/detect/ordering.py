@@ -11,9 +11,9 @@ from typing import Any, Literal, cast
 from comix.core.errors import FileFormatError, UsageError
 from comix.core.files import digest, json_bytes, read_json, write_bytes
 from comix.core.geometry import Box
-from comix.core.journal import Journal
 from comix.core.order import Direction, Method, order_panels
 from comix.core.page import Detection, PageRecord
+from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -98,8 +98,10 @@ def run_order(workspace: Workspace, detector: str, method: Method, direction: st
             )
         items.append(Item(page.page_id, (current, way), digest(ORDER_VERSION, method, way, boxes), group=page.book_id))
     build: Callable[[], PageOrderer] = partial(build_orderer, method)
-    with Journal(workspace.journal("order"), detector) as journal:
+    with stage_journal(workspace.journal("order"), detector, options.shard) as journal:
         summary = run_stage("order", "pages", items, build, journal, options)
+        if not options.shard.is_all:
+            return summary
         current_ids = {item.key for item in items}
         unsure = sum(row.result["margin"] == 0 for row in journal.rows("done") if row.key in current_ids)
     derive_predictions(workspace, detector, pages)

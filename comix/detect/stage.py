@@ -12,6 +12,7 @@ from comix.core.geometry import Box
 from comix.core.ids import escape
 from comix.core.journal import Journal
 from comix.core.page import Detection, PageRecord
+from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -105,8 +106,10 @@ def run_detect(
                 group=page.book_id,
             )
         )
-    with Journal(workspace.journal("detect"), detector.name) as journal:
+    with stage_journal(workspace.journal("detect"), detector.name, options.shard) as journal:
         summary = run_stage("detect", "pages", items, build_worker, journal, options)
+    if not options.shard.is_all:
+        return summary
     n_panels, n_empty = derive_predictions(workspace, detector.name, pages)
     summary.notes.append(f"{n_panels} panels, {n_empty} pages without any; {workspace.predictions(detector.name)}")
     return summary

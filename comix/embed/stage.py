@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from comix.core.errors import ItemError, UsageError
+from comix.core.errors import ItemError
 from comix.core.journal import Journal, Status
 from comix.core.progress import Progress
+from comix.core.shard import ALL, Shard
 from comix.core.work import Summary, parse_retry
 from comix.data.page import PageExample
 from comix.embed.chunk import ChunkWriter, journal_row, needs_work
@@ -25,32 +26,15 @@ class EmbedOptions:
 
     Attributes:
         batch_size: pages that go through the model together.
-        shard: ``(k, n)``: this process writes every n-th chunk, starting with the k-th, from 1.
+        shard: this process writes every n-th chunk, starting with the k-th.
         retry: "" to leave failed pages alone, "failed" or "failed:REASON" to try them again.
         flush_s: longest time between two writes of a chunk; a killed run loses no more than this.
     """
 
     batch_size: int = 32
-    shard: tuple[int, int] = (1, 1)
+    shard: Shard = ALL
     retry: str = ""
     flush_s: float = 20.0
-
-
-def parse_shard(shard: str) -> tuple[int, int]:
-    """Which part of how many.
-
-    >>> parse_shard("2/4"), parse_shard("")
-    ((2, 4), (1, 1))
-
-    Raises:
-        UsageError: not ``k/n`` with k from 1 to n.
-    """
-    if not shard:
-        return 1, 1
-    first, _, second = shard.partition("/")
-    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
-        raise UsageError(f"shard={shard}: wanted shard=k/n with k from 1 to n, for example shard=1/4")
-    return int(first), int(second)
 
 
 def run_embed(
@@ -93,18 +77,17 @@ Members = dict[int, list[tuple[int, EmbedInput]]]
 """Chunk -> its inputs with their rows."""
 
 
-def _split(store: EmbeddingStore, inputs: Sequence[EmbedInput], shard: tuple[int, int]) -> tuple[Members, list[EmbedInput]]:
+def _split(store: EmbeddingStore, inputs: Sequence[EmbedInput], shard: Shard) -> tuple[Members, list[EmbedInput]]:
     """The inputs of a shard by chunk, and those that have no row."""
     row_of = {page_id: row for row, page_id in enumerate(store.page_ids())}
-    part, n_parts = shard
     members: Members = {}
     for one in inputs:
         chunk = row_of.get(one.key, 0) // store.rows_per_chunk
-        if one.key in row_of and chunk % n_parts == part - 1:
+        if one.key in row_of and chunk % shard.n_parts == shard.part - 1:
             members.setdefault(chunk, []).append((row_of[one.key], one))
     for rows in members.values():
         rows.sort(key=lambda member: member[0])
-    return members, [one for one in inputs if one.key not in row_of] if part == 1 else []
+    return members, [one for one in inputs if one.key not in row_of] if shard.part == 1 else []
 
 
 def _dropped_note(store: EmbeddingStore, members: Members) -> list[str]:

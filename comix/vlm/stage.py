@@ -9,8 +9,8 @@ from typing import Any
 
 from comix.core.files import digest
 from comix.core.geometry import Box
-from comix.core.journal import Journal
 from comix.core.page import PageRecord
+from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -95,8 +95,10 @@ def run_analyze(
         )
         job = ReadJob(page, workspace.root / page.image_path, panels, target)
         items.append(Item(page.page_id, job, fingerprint, (target,), page.book_id))
-    with Journal(workspace.journal("analyze"), reader.name) as journal:
+    with stage_journal(workspace.journal("analyze"), reader.name, options.shard) as journal:
         summary = run_stage("analyze", "pages", items, build_worker, journal, options)
+        if not options.shard.is_all:
+            return summary
         current = {item.key for item in items}
         rows = (row for row in journal.rows("done") if row.key in current)
         n_texts = sum(row.result["n_texts"] + row.result["n_unassigned"] for row in rows)

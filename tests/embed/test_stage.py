@@ -194,8 +194,8 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_four_processes_write_shards_of_one_store(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from drawn import embed, pages; " \
-        "embed(Path(sys.argv[1]), pages(150), rows_per_chunk=10, shard=(int(sys.argv[2]), 4))"  # fmt: skip
+    code = "import sys; from pathlib import Path; from drawn import embed, pages; from comix.core.shard import Shard; " \
+        "embed(Path(sys.argv[1]), pages(150), rows_per_chunk=10, shard=Shard(int(sys.argv[2]), 4))"  # fmt: skip
     here = Path(__file__).parent
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "shared"), str(part)], cwd=here) for part in (1, 2, 3, 4)
