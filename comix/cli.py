@@ -16,7 +16,16 @@ _HELP_FLAGS = {"-h", "--help", "help"}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``comix ARGUMENTS``; the exit code (0 fine, 1 failed items, 2 a mistake in the command, 130 interrupted)."""
-    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in _HELP_FLAGS:
         if len(words) > 1 and words[1] in STAGES:
             print(stage_help(words[1]))
@@ -45,9 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted. What is finished is kept; the same command goes on.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 _RERUN_HELP = """comix rerun RUN_DIR [key=value ...]
@@ -95,8 +101,10 @@ def stage_help(stage: str) -> str:
     config = (conf_dir() / f"{stage}.yaml").read_text(encoding="utf-8")
     for group in sorted(path for path in conf_dir().iterdir() if path.is_dir() and path.name not in ("hydra",)):
         if f"- {group.name}:" in config or f"{group.name}=" in _docstring(stage):
+            options = sorted(group.glob("*.yaml"))
+            width = max(len(option.stem) for option in options)
             lines.append(f"{group.name}=...")
-            lines += [f"  {option.stem:<10} {_first_comment(option)}" for option in sorted(group.glob("*.yaml"))]
+            lines += [f"  {option.stem:<{width}}  {_first_comment(option)}" for option in options]
             lines.append("")
     lines += ["Keys and their defaults:", ""]
     body = "\n".join(config.split("_self_", 1)[-1].splitlines()[1:]).lstrip("\n")
@@ -106,6 +114,7 @@ def stage_help(stage: str) -> str:
 
 
 def _first_comment(path: Path) -> str:
+    """What an option is, in its own words; the command that an experiment file opens with says nothing new."""
     lines = path.read_text(encoding="utf-8").splitlines()
     comments = [line.lstrip("# ") for line in lines if line.startswith("#") and not line.startswith("# @")]
-    return comments[0] if comments else ""
+    return next((comment for comment in comments if not comment.startswith("comix ")), "")

@@ -74,8 +74,18 @@ def check_ranges(cfg: DictConfig) -> None:
             raise UsageError(f"{key}={value}: wanted {wanted}")
 
 
+_TYPES = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
+
+
 def _without_advice(text: str) -> str:
-    """Hydra's message about a nested key that the chosen option does not have, in our words."""
+    """Hydra's message about a value of the wrong type, or a nested key that the chosen option does not have, in our words.
+
+    >>> _without_advice("Error merging override a=b: Value 'b' of type 'str' could not be converted to Integer")
+    'a=b: wanted a whole number'
+    """
+    typed = re.search(r"override (\S+=.*?): Value .* (?:could not be converted to|is not a valid) (\w+)", text)
+    if typed is not None and typed[2] in _TYPES:
+        return f"{typed[1]}: wanted {_TYPES[typed[2]]}"
     match = re.search(r"Could not override '([\w.]+)'", text)
     if match is None:
         return text

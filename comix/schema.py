@@ -44,6 +44,9 @@ class ExtractConfig(ShardedConfig):
     library: str = REQUIRED
     source: str = ""
     render_long_side: int = 2200
+    mode: str = "copy"
+    check: str = "decode"
+    file_names: str = "comix"
 
 
 @dataclass
@@ -210,8 +213,48 @@ class DemoConfig(PipelineConfig):
 
 
 @dataclass
+class ExportConfig(WorkConfig):
+    """Keys of ``export``."""
+
+    format: str = REQUIRED
+    output: str = ""
+    detections: str = "gutter"
+    include_images: bool = False
+    id_map: str = "comix"
+    pages_per_shard: int = 1000
+
+
+@dataclass
+class IngestConfig(WorkConfig):
+    """Keys of ``ingest``."""
+
+    format: str = REQUIRED
+    input: str = REQUIRED
+    name: str = ""
+    image_root: str = ""
+    book: str = ""
+    book_map: str = ""
+    first_page: Optional[int] = None  # noqa: UP045  (OmegaConf 2.3 reads Optional)
+    language: str = ""
+    box_format: str = ""
+    detector: str = ""
+    id_map: str = "comix"
+
+
+@dataclass
 class StatusConfig(StageConfig):
     """Keys of ``status``."""
+
+
+@dataclass
+class CheckConfig(StageConfig):
+    """Keys of ``check``."""
+
+    deep: bool = False
+    format: str = "table"
+    workers: int = 2
+    timeout_s: float = 300.0
+    memory_mb: int = 4096
 
 
 @dataclass
@@ -244,13 +287,16 @@ STAGES: dict[str, type[StageConfig]] = {
     "index": IndexConfig,
     "search": SearchConfig,
     "report": ReportConfig,
+    "export": ExportConfig,
+    "ingest": IngestConfig,
     "status": StatusConfig,
     "failures": FailuresConfig,
+    "check": CheckConfig,
     "doctor": DoctorConfig,
 }
 """Stage name -> its schema, in the order of the work."""
 
-LOOKS_ONLY = frozenset({"status", "failures", "doctor", "search"})
+LOOKS_ONLY = frozenset({"status", "failures", "check", "doctor", "search"})
 
 
 SWEEPABLE = frozenset({"train"})
@@ -272,6 +318,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, float("inf")),
     "epochs": (1, float("inf")),
     "max_panels": (1, float("inf")),
+    "pages_per_shard": (1, float("inf")),
 }
 """Least and greatest value of a number, wherever it is a key."""
 
@@ -285,7 +332,17 @@ def leaves_no_trace(stage: str, words: list[str]) -> bool:
     )
 
 
+FORMATS_WRITTEN = (
+    "coco", "comix_xml", "manga109", "acbf", "json_sidecar", "imagefolder", "parquet", "webdataset",
+)  # fmt: skip
+FORMATS_READ = (*FORMATS_WRITTEN, "kumiko", "dcm772", "ebdtheque", "openmantra")
+
 CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("export", "format"): FORMATS_WRITTEN,
+    ("export", "id_map"): ("comix", "training"),
+    ("ingest", "format"): FORMATS_READ,
+    ("ingest", "id_map"): ("comix", "training"),
+    ("ingest", "box_format"): ("", "xywh", "xyxy"),
     ("order", "method"): ("rows", "cut"),
     ("order", "direction"): ("auto", "ltr", "rtl"),
     ("pipeline", "until"): ("curate", "train", "index"),
@@ -293,6 +350,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("pipeline", "direction"): ("auto", "ltr", "rtl"),
     ("demo", "direction"): ("auto", "ltr", "rtl"),
     ("search", "level"): ("auto", "panel", "page"),
+    ("check", "format"): ("table", "json"),
     ("failures", "format"): ("table", "csv", "json"),
     ("compare", "format"): ("table", "markdown", "csv", "latex", "json"),
 }

@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> int:
     show_next(
         workspace,
         [
-            f'comix search "a soldier must do what he must" {argument}',
+            f'comix search "the moonlight turned her into a bat" {argument}',
             f"comix failures {argument}",
             "comix pipeline library=YOUR_COMICS workspace=my_comics",
         ],

@@ -18,6 +18,7 @@ from comix.apps.status import existing_workspace
 from comix.core.errors import UsageError
 from comix.core.journal import Row
 from comix.core.overview import STAGE_ORDER, troubled_rows
+from comix.schema import key_names
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,7 +47,8 @@ def main(cfg: DictConfig) -> int:
         _print_grouped(found)
         if any(row.status == "failed" for _, _, row in found):
             stage = next(stage for stage, _, row in found if row.status == "failed")
-            say(f"Try failed inputs again: comix {stage} ... retry=failed[:REASON] {workspace_argument(workspace)}")
+            retry = " retry=failed[:REASON]" if "retry" in key_names(stage) else ""
+            say(f"Try failed inputs again: comix {stage} ...{retry} {workspace_argument(workspace)}")
     return 0
 
 

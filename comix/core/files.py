@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import tempfile
@@ -12,6 +13,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from comix.core.errors import FileFormatError, MissingInputError, WorkspaceError
+
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+PART_PREFIX = ".part-"
+"""How the names of files begin that are being written, or were when a run was killed."""
 
 
 @contextmanager
@@ -23,23 +28,46 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+        handle, temporary = _open_part(path)
     except OSError as error:
         raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); choose a writable workspace") from error
-    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+            temporary.chmod(0o644)
+            if fcntl is not None:  # while the lock is held: nobody may take the file over before it has its name
+                temporary.replace(path)
+        if fcntl is None:
+            temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); free space or choose another workspace") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_part(path: Path) -> tuple[int, Path]:
+    """A file beside ``path`` to write into: the one that a killed run left for the same path, or a new one.
+
+    Named after ``path``, so that what kill -9 leaves behind is used up by the run that mends it; a lock tells a leftover
+    from another writer's file, which is left alone.
+    """
+    if fcntl is not None:
+        part = path.with_name(f"{PART_PREFIX}{hashlib.sha256(path.name.encode()).hexdigest()[:16]}")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(handle).st_ino == part.stat().st_ino:
+                os.ftruncate(handle, 0)
+                return handle, part
+        except OSError:  # another writer has it, has just renamed it, or this file system knows no locks
+            pass
+        os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=PART_PREFIX, dir=path.parent)
+    return handle, Path(name)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
