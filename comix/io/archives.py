@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from comix.core.files import atomic_writer
 from comix.io.members import is_image_name
 from comix.io.rars import RarContainer
 from comix.io.sevenzip import SevenZipContainer
@@ -27,21 +26,11 @@ def write_cbz(path: Path, entries: Iterable[tuple[str, bytes]]) -> None:
         entries: name and content, in the order they are to be stored; images are stored, other files deflated.
 
     Raises:
+        WorkspaceError: the folder cannot be written or the disk is full.
         ValueError: for a name given twice, or one that leaves the archive.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".comix-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            with zipfile.ZipFile(opened, "w") as archive:
-                _write_entries(archive, entries)
-            opened.flush()
-            os.fsync(opened.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_writer(path) as stream, zipfile.ZipFile(stream, "w") as archive:
+        _write_entries(archive, entries)
 
 
 def _write_entries(archive: zipfile.ZipFile, entries: Iterable[tuple[str, bytes]]) -> None:
