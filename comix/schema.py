@@ -97,6 +97,34 @@ class AlignConfig(ShardedConfig):
     min_text_coverage: float = 0.6
     min_score: int = 3
     require_image_exists: bool = False
+    second_reader: str = ""
+    min_order_agreement: float = 0.0
+    min_mean_iou: float = 0.0
+    min_text_agreement: float = 0.0
+    emit: str = "everything"
+    naming: str = "preserve_tree"
+    coco: str = ""
+    vlm_dir: str = ""
+    vlm_map: str = ""
+    image_roots: str = ""
+    root_map: str = ""
+    panel_category_names: str = ""
+    direction: str = "auto"
+    dataspec_list: str = ""
+    subset_list: str = ""
+    out_list: str = ""
+
+
+@dataclass
+class MapConfig(StageConfig):
+    """Keys of ``map``."""
+
+    vlm_dir: str = REQUIRED
+    image_roots: str = ""
+    coco: str = ""
+    vlm_map: str = ""
+    root_map: str = ""
+    output: str = "json_to_image.json"
 
 
 @dataclass
@@ -104,6 +132,11 @@ class CurateConfig(WorkConfig):
     """Keys of ``curate``."""
 
     detections: str = "gutter"
+    near: bool = True
+    phash_radius: int = 12
+    page_types: str = "interior,splash"
+    subset: str = ""
+    subset_name: str = ""
 
 
 @dataclass
@@ -194,6 +227,7 @@ class PipelineConfig(WorkConfig):
     source: str = ""
     detector: Any = None
     vlm: Any = None
+    mode: str = "copy"
     direction: str = "auto"
     save_vis: int = 12
     title: str = ""
@@ -279,6 +313,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "detect": DetectConfig,
     "order": OrderConfig,
     "analyze": AnalyzeConfig,
+    "map": MapConfig,
     "align": AlignConfig,
     "curate": CurateConfig,
     "train": TrainConfig,
@@ -310,6 +345,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "conf_threshold": (0, 1),
     "min_det_score": (0, 1),
     "min_text_coverage": (0, 1),
+    "min_order_agreement": (0, 1),
+    "min_mean_iou": (0, 1),
+    "min_text_agreement": (0, 1),
     "min_score": (0, 4),
     "save_vis": (0, float("inf")),
     "max_pages": (1, float("inf")),
@@ -329,6 +367,8 @@ def leaves_no_trace(stage: str, words: list[str]) -> bool:
         stage in LOOKS_ONLY
         or (stage == "demo" and "credits=true" in [word.lower() for word in words])
         or (stage == "order" and any(word.startswith("boxes=") for word in words))
+        or stage == "map"
+        or (stage == "align" and any(word.startswith("dataspec_list=") for word in words))
     )
 
 
@@ -345,6 +385,9 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
     ("ingest", "box_format"): ("", "xywh", "xyxy"),
     ("order", "method"): ("rows", "cut"),
     ("order", "direction"): ("auto", "ltr", "rtl"),
+    ("align", "direction"): ("auto", "ltr", "rtl"),
+    ("align", "emit"): ("everything", "subset", "perfect", "near_perfect", "high", "medium", "low", "none"),
+    ("align", "naming"): ("preserve_tree", "hash"),
     ("pipeline", "until"): ("curate", "train", "index"),
     ("demo", "until"): ("curate", "train", "index"),
     ("pipeline", "direction"): ("auto", "ltr", "rtl"),

@@ -88,6 +88,51 @@ def _across(box: Box, direction: Direction) -> float:
 
 def _by_cuts(boxes: Sequence[Box], members: list[int], direction: Direction) -> tuple[list[int], float]:
     """Order and margin of a group: cut across, else down, else sort what cannot be cut."""
+    clean = _by_clean_cuts(boxes, members, direction)
+    return (clean, 1.0) if clean is not None else _by_any_cuts(boxes, members, direction)
+
+
+def _by_clean_cuts(boxes: Sequence[Box], members: list[int], direction: Direction) -> list[int] | None:
+    """The order where every cut runs between panels, the usual page, at a tenth of the cost; None where one does not.
+
+    Gives what `_by_any_cuts` would: a group is only cut down where its panels are side by side so plainly that no cut across
+    could be found.
+    """
+    if len(members) < 2:
+        return members
+    groups = _apart(members, [box.y for box in boxes], [box.b for box in boxes])
+    if len(groups) == 1:
+        middles = [boxes[index].cy for index in members]
+        if max(middles) - min(middles) >= _MAX_SLICE * min(boxes[index].h for index in members):
+            return None
+        groups = _apart(members, [box.x for box in boxes], [box.r for box in boxes])
+        if len(groups) == 1:
+            return None
+        groups = groups[::-1] if direction == "rtl" else groups
+    ordered: list[int] = []
+    for group in groups:
+        part = _by_clean_cuts(boxes, group, direction)
+        if part is None:
+            return None
+        ordered += part
+    return ordered
+
+
+def _apart(members: list[int], low: list[float], high: list[float]) -> list[list[int]]:
+    """Groups with a clean line between them."""
+    groups: list[list[int]] = []
+    end = -float("inf")
+    for index in sorted(members, key=low.__getitem__):
+        if low[index] >= end:
+            groups.append([index])
+        else:
+            groups[-1].append(index)
+        end = max(end, high[index])
+    return groups
+
+
+def _by_any_cuts(boxes: Sequence[Box], members: list[int], direction: Direction) -> tuple[list[int], float]:
+    """Cut across, else down, where it slices least; else sort what cannot be cut."""
     if len(members) < 2:
         return members, 1.0
     across = _best_cut(boxes, members, lambda box: (box.y, box.b))

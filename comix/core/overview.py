@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from comix.core.journal import Journal, Row, variants
 from comix.core.workspace import Workspace
 
-STAGE_ORDER = ("convert", "extract", "detect", "order", "analyze", "align", "curate", "train", "embed")
+STAGE_ORDER = ("convert", "extract", "detect", "order", "analyze", "align", "curate", "train", "embed", "ingest", "export")
 """Stages that keep a journal, in the order of the work."""
 
+
+_OWN_INPUTS = {"ingest": "pages", "export": "books"}
+"""Stages whose inputs are not the pages of the table, and what they are: entries of foreign files, books or shards."""
 
 _TAKES_A_LIST = frozenset({"train", "embed"})
 """Stages that work on listed pages: what is not listed is not to do."""
@@ -39,7 +42,8 @@ def stage_counts(workspace: Workspace, page_ids: Collection[str]) -> list[StageC
 
     Args:
         workspace: holds the journals.
-        page_ids: ids of the page table: rows of other pages do not count, pages without a row are still to do.
+        page_ids: ids of the page table: rows of other pages do not count, pages without a row are still to do; stages that
+            take a list count what it held.
     """
     found = []
     for stage in STAGE_ORDER:
@@ -49,9 +53,13 @@ def stage_counts(workspace: Workspace, page_ids: Collection[str]) -> list[StageC
                 if stage in ("extract", "convert"):
                     found += _container_counts(stage, variant, journal)
                     continue
-                states = {key: state[0] for key, state in journal.state().items() if key in page_ids}
+                if stage in _OWN_INPUTS:
+                    found.append(_counted(stage, variant, _OWN_INPUTS[stage], journal.counts(), is_child=False))
+                    continue
+                takes_a_list = stage in _TAKES_A_LIST  # which may name pages of no page table at all
+                states = {key: one[0] for key, one in journal.state().items() if takes_a_list or key in page_ids}
             done, failed, skipped = (list(states.values()).count(status) for status in ("done", "failed", "skipped"))
-            to_do = 0 if stage in _TAKES_A_LIST else len(page_ids) - len(states)
+            to_do = 0 if takes_a_list else len(page_ids) - len(states)
             found.append(StageCounts(stage, variant, "pages", done, failed, skipped, to_do))
     return found
 
@@ -67,11 +75,12 @@ def waiting_shards(workspace: Workspace) -> dict[str, list[str]]:
 
 def _container_counts(stage: str, variant: str, journal: Journal) -> list[StageCounts]:
     counts = journal.counts()
-    found = []
-    for child, unit in ((False, "containers"), (True, "members")):
-        done, failed, skipped = (counts.get((child, status), 0) for status in ("done", "failed", "skipped"))
-        found.append(StageCounts(stage, variant, unit, done, failed, skipped, 0))
-    return found
+    return [_counted(stage, variant, "containers", counts, False), _counted(stage, variant, "members", counts, True)]
+
+
+def _counted(stage: str, variant: str, unit: str, counts: Mapping[tuple[bool, str], int], is_child: bool) -> StageCounts:
+    done, failed, skipped = (counts.get((is_child, status), 0) for status in ("done", "failed", "skipped"))
+    return StageCounts(stage, variant, unit, done, failed, skipped, 0)
 
 
 def troubled_rows(workspace: Workspace, stage: str = "", with_skipped: bool = False) -> Iterator[tuple[str, str, Row]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from comix.core.geometry import Box
@@ -22,13 +22,17 @@ class PageRecord:
         source: name of the library the book came from.
         series: from metadata, else ""; likewise ``volume`` and ``issue`` (a string: "12", "1/2", "Annual 3").
         page_num: position in reading sequence, from 1; an unreadable member keeps its number.
-        image_path: page image relative to the workspace, POSIX.
+        image_path: page image relative to the workspace, POSIX; a page left in its archive is ``../a.cbz!/p01.jpg``, see
+            `comix.io.inplace`.
         width: pixels, EXIF rotation applied; likewise ``height``.
         sha256: of the image bytes; ``md5`` too, for older tools.
         phash: 16 hex digits, perceptual hash of the upright page.
         page_type: from metadata or `curate`; "" when unknown.
         reading_direction: ``ltr``, ``rtl`` or "" when the metadata does not say.
         container: path relative to the library root; ``member``: name inside it.
+        issue_sort: sorts as the issues do, see `comix.core.issues.issue_sort`.
+        image_notes: what is unusual about the image, comma-separated, see `comix.io.images.ImageFacts`.
+        regions: panels and balloons that the publisher drew (EPUB), as JSON, see `comix.io.regions.in_pixels`; "" for none.
     """
 
     page_id: str
@@ -54,6 +58,9 @@ class PageRecord:
     publisher: str = ""
     year: str = ""
     licence: str = ""
+    issue_sort: str = ""
+    image_notes: str = ""
+    regions: str = ""
 
     @classmethod
     def columns(cls) -> list[str]:
@@ -62,7 +69,7 @@ class PageRecord:
 
     def as_row(self) -> dict[str, Any]:
         """The record as a table row."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

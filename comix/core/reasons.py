@@ -11,6 +11,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "archive_encrypted": "the archive has a password: unpack it with the password and pack it again without one",
         "archive_damaged": "the file is incomplete or broken: copy or download it again",
         "archive_empty": "the container holds no files: replace it or remove it from the library",
+        "volume_missing": "parts of the set are not there: put all of its files into one folder",
+        "volume_of_set": "read together with the first file of its set; nothing to do",
         "archive_no_images": "the container holds files but no page images: check that it is a comic",
         "archive_unsupported": "install a reader for this format: `bsdtar` (package libarchive-tools) or `unar`",
         "archive_bomb": "the content unpacks to a suspicious size: open it by hand and repack the pages",
@@ -38,11 +40,17 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "symlink_broken": "the link leads nowhere: check that the drive is mounted, or remove it",
         "workspace": "a workspace or output folder of CoMix inside the library; nothing to do",
         "hidden_file": "the name starts with a dot; rename the file if it is a page",
+        "marked_deleted": "ComicInfo.xml marks the page as deleted; change its page type there if it is a page",
         "not_in_spine": "the EPUB does not show this image as a page; nothing to do",
         "duplicate": "the same content was already taken from another place; nothing to do",
         # page images
         "image_unreadable": "no decoder accepts the image: replace it with an intact copy",
+        "image_truncated": "the image ends too early: copy or download it again",
+        "image_empty": "the file has 0 bytes: copy or download it again",
+        "image_unknown_format": "named like an image, but in no image format known here: look at what it really is",
+        "further_frames": "only the first picture is the page: if the others are pages too, split the file into one image each",
         "image_missing": "the page image is gone from the workspace: run `extract` again",
+        "image_changed": "not the image its DataSpec was made from: put that back, or remove it and run `extract` again",
         "image_too_large": "the image has too many pixels: scale it down",
         "image_too_small": "the image is too small to be a page; nothing to do",
         # work on a page
@@ -54,6 +62,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "already_done": "finished by an earlier run; delete the output to do it again",
         "not_selected": "left out by the given list, limit or shard; nothing to do",
         "page_type": "covers, adverts and credits take no part here; change `page_types` to include them",
+        # annotations of other tools
+        "no_such_page": "no page of the workspace is meant: say image_root=, book= or book_map=; see unmatched.csv",
+        "ambiguous_page": "several pages have this path: give page ids in the file; unmatched.csv lists them",
+        "duplicate_entry": "several entries speak of the same page: leave one of them in the input",
+        "size_mismatch": "the boxes were made on an image of another shape: is it the same page, or a spread or crop of it?",
         # readers over the network
         "reader_refused": "the model refused the page: try another model or prompt",
         "reader_bad_answer": "the model's answer could not be used: run again, or try another model or prompt",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,7 +20,7 @@ from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.detect.stage import boxes_digest, derive_predictions, detected_pages
 from comix.io.coco import PageDetections, checked_box, read_coco, read_predictions
-from comix.io.tables import read_pages
+from comix.io.tables import count_pages, iter_pages
 
 ORDER_VERSION = "1"
 """Part of every fingerprint."""
@@ -49,7 +50,7 @@ class PageOrderer:
         )  # fmt: skip
 
 
-def _detections(found: dict[str, PageDetections], page_id: str) -> tuple[Detection, ...]:
+def _detections(found: Mapping[str, PageDetections], page_id: str) -> tuple[Detection, ...]:
     return found[page_id].detections if page_id in found else ()
 
 
@@ -84,29 +85,35 @@ def run_order(workspace: Workspace, detector: str, method: Method, direction: st
         FileFormatError: the COCO file was changed by hand.
     """
     path = workspace.require_predictions(detector)
-    found, detected = read_predictions(path), detected_pages(workspace, detector)
-    pages = read_pages(workspace.require_pages())
-    items = []
-    for page in pages:
-        current = detected.get(page.page_id)
+    found, n_pages = read_predictions(path), count_pages(workspace.require_pages())
+    items = _items(workspace, detector, found, method, direction)
+    unsure = 0
+    build: Callable[[], PageOrderer] = partial(build_orderer, method)
+    with stage_journal(workspace.journal("order"), detector, options.shard) as journal:
+        summary = run_stage("order", "pages", items, build, journal, options, n_pages)
+        if not options.shard.is_all:
+            return summary
+        keys = (page.page_id for page in iter_pages(workspace.pages_table))
+        while some := list(islice(keys, 500)):
+            unsure += sum(status == "done" and one["margin"] == 0 for status, one in journal.results(some).values())
+    derive_predictions(workspace, detector)
+    summary.notes.append(f"{unsure} pages with an order to look at; {path}")
+    return summary
+
+
+def _items(
+    workspace: Workspace, detector: str, found: Mapping[str, PageDetections], method: Method, direction: str
+) -> Iterator[Item]:
+    for page, current in detected_pages(workspace, detector):
         way = resolve_direction(direction, page)
         boxes = "" if current is None else boxes_digest(current.detections)
         if current is not None and boxes != boxes_digest(_detections(found, page.page_id)):
             raise FileFormatError(
-                f"{path}: the boxes of {page.page_id} are not those that detect found. To go on with detect's, run "
-                "comix detect again, it restores the file; to use edited boxes: comix detect detector=replay detector.path=FILE"
+                f"{workspace.predictions(detector)}: the boxes of {page.page_id} are not those that detect found. To go on "
+                "with detect's, run comix detect again, it restores the file; to use edited boxes: "
+                "comix detect detector=replay detector.path=FILE"
             )
-        items.append(Item(page.page_id, (current, way), digest(ORDER_VERSION, method, way, boxes), group=page.book_id))
-    build: Callable[[], PageOrderer] = partial(build_orderer, method)
-    with stage_journal(workspace.journal("order"), detector, options.shard) as journal:
-        summary = run_stage("order", "pages", items, build, journal, options)
-        if not options.shard.is_all:
-            return summary
-        current_ids = {item.key for item in items}
-        unsure = sum(row.result["margin"] == 0 for row in journal.rows("done") if row.key in current_ids)
-    derive_predictions(workspace, detector, pages)
-    summary.notes.append(f"{unsure} pages with an order to look at; {workspace.predictions(detector)}")
-    return summary
+        yield Item(page.page_id, (current, way), digest(ORDER_VERSION, method, way, boxes), group=page.book_id)
 
 
 def order_file(source: Path, target: Path, direction: str, method: Method) -> tuple[int, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ from comix.detect.base import Detector
 from comix.io.coco import PageDetections, write_predictions
 from comix.io.draw import draw_boxes
 from comix.io.images import read_bgr
-from comix.io.tables import read_pages
+from comix.io.tables import count_pages, iter_pages
+
+_AT_ONCE = 500
+"""Pages looked up in a journal at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,56 +96,77 @@ def run_detect(
     Returns:
         Counts over pages.
     """
-    pages = read_pages(workspace.require_pages())
-    vis_dir = workspace.detections_dir(detector.name) / "vis"
-    items = []
-    for position, page in enumerate(pages):
-        vis = vis_dir / f"{escape(page.page_id)}.jpg" if position < save_vis else None
-        items.append(
-            Item(
-                key=page.page_id,
-                payload=DetectJob(page.page_id, workspace.root / page.image_path, vis),
-                fingerprint=digest(detector.version, settings, page.sha256),
-                outputs=() if vis is None else (vis,),
-                group=page.book_id,
-            )
-        )
+    table = workspace.require_pages()
+    items = _items(workspace, detector, settings, save_vis)
     with stage_journal(workspace.journal("detect"), detector.name, options.shard) as journal:
-        summary = run_stage("detect", "pages", items, build_worker, journal, options)
+        summary = run_stage("detect", "pages", items, build_worker, journal, options, count_pages(table))
     if not options.shard.is_all:
         return summary
-    n_panels, n_empty = derive_predictions(workspace, detector.name, pages)
+    n_panels, n_empty = derive_predictions(workspace, detector.name)
     summary.notes.append(f"{n_panels} panels, {n_empty} pages without any; {workspace.predictions(detector.name)}")
     return summary
 
 
-def derive_predictions(workspace: Workspace, detector: str, pages: list[PageRecord]) -> tuple[int, int]:
+def _items(workspace: Workspace, detector: Detector, settings: dict[str, Any], save_vis: int) -> Iterator[Item]:
+    vis_dir = workspace.detections_dir(detector.name) / "vis"
+    for position, page in enumerate(iter_pages(workspace.pages_table)):
+        vis = vis_dir / f"{escape(page.page_id)}.jpg" if position < save_vis else None
+        yield Item(
+            key=page.page_id,
+            payload=DetectJob(page.page_id, workspace.root / page.image_path, vis),
+            fingerprint=digest(detector.version, settings, page.sha256),
+            outputs=() if vis is None else (vis,),
+            group=page.book_id,
+        )
+
+
+def derive_predictions(workspace: Workspace, detector: str) -> tuple[int, int]:
     """Write ``predictions.json`` from the journals of `detect` and `order`; panels in it, and pages without any.
 
     An order that was made for other boxes than today's is left out.
     """
-    found = detected_pages(workspace, detector)
-    if workspace.journal("order").is_file():
-        with Journal(workspace.journal("order"), detector) as journal:
-            for row in journal.rows("done"):
-                current = found.get(row.key)
-                if current is not None and row.result.get("boxes") == boxes_digest(current.detections):
-                    found[row.key] = _with_order(current, row.result)
-    listed = [(page, found[page.page_id]) for page in pages if page.page_id in found]
-    write_predictions(workspace.predictions(detector), listed, {"detector": detector, "created_by": "comix detect"})
-    counts = [len(one.panels()) for _, one in listed]
-    return sum(counts), counts.count(0)
+    counts = [0, 0]
+
+    def counted() -> Iterator[tuple[PageRecord, PageDetections]]:
+        for page, found in _ordered_pages(workspace, detector):
+            n_panels = sum(one.category == "panel" for one in found.detections)
+            counts[0], counts[1] = counts[0] + n_panels, counts[1] + (n_panels == 0)
+            yield page, found
+
+    write_predictions(workspace.predictions(detector), counted(), {"detector": detector, "created_by": "comix detect"})
+    return counts[0], counts[1]
 
 
-def detected_pages(workspace: Workspace, detector: str) -> dict[str, PageDetections]:
-    """What `detect` found, by page id, straight from its journal; not ordered yet."""
-    found: dict[str, PageDetections] = {}
+def detected_pages(workspace: Workspace, detector: str) -> Iterator[tuple[PageRecord, PageDetections | None]]:
+    """Every page with what `detect` found, straight from its journal, not ordered yet; None where it found no answer."""
     with Journal(workspace.journal("detect"), detector) as journal:
-        for row in journal.rows("done"):
-            width, height = row.result["size"]
-            boxes = tuple(_from_json(one) for one in row.result["detections"])
-            found[row.key] = PageDetections(row.key, width, height, boxes)
-    return found
+        pages = iter_pages(workspace.pages_table)
+        while some := list(islice(pages, _AT_ONCE)):
+            results = journal.results([page.page_id for page in some])
+            for page in some:
+                status, result = results.get(page.page_id, ("", {}))
+                yield page, _found(page.page_id, result) if status == "done" else None
+
+
+def _ordered_pages(workspace: Workspace, detector: str) -> Iterator[tuple[PageRecord, PageDetections]]:
+    """Pages that have detections, with the order that was made for just these."""
+    path = workspace.journal("order")
+    detected = ((page, found) for page, found in detected_pages(workspace, detector) if found is not None)
+    if not path.is_file():
+        yield from detected
+        return
+    with Journal(path, detector) as journal:
+        while some := list(islice(detected, _AT_ONCE)):
+            results = journal.results([page.page_id for page, _ in some])
+            for page, found in some:
+                status, result = results.get(page.page_id, ("", {}))
+                is_current = status == "done" and result.get("boxes") == boxes_digest(found.detections)
+                yield page, _with_order(found, result) if is_current else found
+
+
+def _found(page_id: str, result: dict[str, Any]) -> PageDetections:
+    width, height = result["size"]
+    return PageDetections(page_id, width, height, tuple(_from_json(one) for one in result["detections"]))
 
 
 def boxes_digest(detections: tuple[Detection, ...]) -> str:

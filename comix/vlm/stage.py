@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from comix.core.workspace import Workspace
 from comix.io.analysis import Analysis, analysis_path, write_analysis
 from comix.io.coco import PageDetections, read_predictions, require_order
 from comix.io.images import read_bgr
-from comix.io.tables import read_pages
+from comix.io.tables import count_pages, iter_pages
 from comix.vlm.base import Reader
 
 
@@ -73,34 +74,34 @@ def run_analyze(
     Raises:
         MissingInputError: no pages, no detections, or panels that were never ordered; names the command.
     """
-    pages = read_pages(workspace.require_pages())
-    found: dict[str, PageDetections] = {}
+    n_pages = count_pages(workspace.require_pages())
+    found: Mapping[str, PageDetections] = {}
     if reader.needs_panels:
         found = read_predictions(workspace.require_predictions(detector))
         command = f"comix order detections={detector} workspace={workspace.root}"
         require_order(workspace.predictions(detector), found.values(), command)
-    folder = workspace.analysis_dir(reader.name)
-    input_digest = getattr(reader, "input_digest", lambda page: "")
-    items = []
-    for page in pages:
-        panels = tuple(one.box for one in found[page.page_id].panels()) if page.page_id in found else ()
-        target = analysis_path(folder, page.page_id)
-        fingerprint = digest(
-            reader.version,
-            settings,
-            page.sha256,
-            [box.xywh for box in panels],
-            page.reading_direction,
-            input_digest(page),
-        )
-        job = ReadJob(page, workspace.root / page.image_path, panels, target)
-        items.append(Item(page.page_id, job, fingerprint, (target,), page.book_id))
+    items = _items(workspace, reader, settings, found)
     with stage_journal(workspace.journal("analyze"), reader.name, options.shard) as journal:
-        summary = run_stage("analyze", "pages", items, build_worker, journal, options)
+        summary = run_stage("analyze", "pages", items, build_worker, journal, options, n_pages)
         if not options.shard.is_all:
             return summary
-        current = {item.key for item in items}
-        rows = (row for row in journal.rows("done") if row.key in current)
-        n_texts = sum(row.result["n_texts"] + row.result["n_unassigned"] for row in rows)
-    summary.notes.append(f"{n_texts} texts; {folder}")
+        n_texts, keys = 0, (page.page_id for page in iter_pages(workspace.pages_table))
+        while some := list(islice(keys, 500)):
+            done = (result for status, result in journal.results(some).values() if status == "done")
+            n_texts += sum(result["n_texts"] + result["n_unassigned"] for result in done)
+    summary.notes.append(f"{n_texts} texts; {workspace.analysis_dir(reader.name)}")
     return summary
+
+
+def _items(
+    workspace: Workspace, reader: Reader, settings: dict[str, Any], found: Mapping[str, PageDetections]
+) -> Iterator[Item]:
+    folder = workspace.analysis_dir(reader.name)
+    input_digest = getattr(reader, "input_digest", lambda page: "")
+    for page in iter_pages(workspace.pages_table):
+        panels = tuple(one.box for one in found[page.page_id].panels()) if page.page_id in found else ()
+        target = analysis_path(folder, page.page_id)
+        boxes = [box.xywh for box in panels]
+        fingerprint = digest(reader.version, settings, page.sha256, boxes, page.reading_direction, input_digest(page))
+        job = ReadJob(page, workspace.root / page.image_path, panels, target)
+        yield Item(page.page_id, job, fingerprint, (target,), page.book_id)

@@ -39,7 +39,7 @@ def test_every_stage_has_help_with_its_keys(stage: str, comix: Callable[..., obj
         (["detect", "+worker=3"], "did you mean 'workers'?"),
         (["detect", "detector=guter"], "did you mean 'gutter'?"),
         (["detect", "detector.path=x"], "options that have it: detector=replay"),
-        (["detect", "workers=many"], "could not be converted to Integer"),
+        (["detect", "workers=many"], "wanted a whole number"),
         (["detect", "hello"], "wanted key=value"),
         (["order", "direction=left"], "wanted one of: auto, ltr, rtl"),
         (["order", "method=rows,cut"], "add -m"),
