@@ -8,6 +8,7 @@ Examples:
   comix extract library=~/Comics
   comix extract library="My Comics (2020), #1" workspace=ws workers=4
   comix extract library=~/Comics retry=failed
+  comix extract library=~/Comics mode=inplace
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
-    library = Path(cfg.library)
-    summary = run_extract(workspace, library, cfg.source, cfg.render_long_side, run_options(cfg))
+    summary = run_extract(
+        workspace, Path(cfg.library), cfg.source, cfg.render_long_side, run_options(cfg),
+        mode=cfg.mode, check=cfg.check, file_names=cfg.file_names,
+    )  # fmt: skip
     return finish(summary, workspace)

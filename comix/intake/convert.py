@@ -8,20 +8,24 @@ from pathlib import Path
 
 from comix.core.errors import ItemError, UsageError
 from comix.core.files import digest
-from comix.core.journal import Journal, Row
+from comix.core.journal import Row
 from comix.core.reasons import hint_for
+from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
 from comix.intake.books import assign_books, library_name
-from comix.intake.extract import pages_of
+from comix.intake.dialects import renumber_pages
 from comix.intake.library import Found, find_containers
+from comix.intake.metadata import read_metadata
+from comix.intake.pages import member_key, metadata_of, without_pages
+from comix.intake.sequence import page_sequence
 from comix.io.archives import write_cbz
 from comix.io.container import open_container
 from comix.io.images import inspect_image
-from comix.io.members import Container, Member
+from comix.io.members import Container, Member, junk_reason
 
-CONVERT_VERSION = "1"
+CONVERT_VERSION = "2"
 """Part of every fingerprint."""
 
 
@@ -44,21 +48,29 @@ class Converter:
         if job.target is None:
             return Outcome("skipped", job.found.skip)
         with open_container(job.found.path, pdf_long_side=self.render_long_side) as container:
-            pages = pages_of(container)
+            files = metadata_of(container, job.found)
+            meta = read_metadata(files, job.found.relative, container.reading_direction)
+            sequence = page_sequence(container, meta)
             entries: list[tuple[str, bytes]] = []
-            rows = [_convert_page(container, member, number, job, entries) for number, member in enumerate(pages, start=1)]
+            rows, numbers = [], {}
+            for number, member in enumerate(sequence.pages, start=1):
+                row = _convert_page(container, member, number, job, entries)
+                if row.status == "done":
+                    numbers[sequence.natural[member.index]] = len(entries) - 1
+                rows.append(row)
             if not entries:
-                reason = rows[0].reason if rows else "archive_no_images"
-                return Outcome("failed", reason, f"{len(rows)} page images, none readable", children=tuple(rows))
-            metadata = container.metadata_files().get("ComicInfo.xml")
-            if metadata is not None:
-                entries.append(("ComicInfo.xml", metadata))
+                if not rows:
+                    return Outcome(*without_pages([junk_reason(member.name) for member in container.members()]))
+                return Outcome("failed", rows[0].reason, f"{len(rows)} page images, none readable", children=tuple(rows))
+            if "ComicInfo.xml" in files:
+                entries.append(("ComicInfo.xml", renumber_pages(files["ComicInfo.xml"], numbers)))
+            entries += [(name, files[name]) for name in ("MetronInfo.xml", "CoMet.xml") if name in files]
             write_cbz(job.target, entries)
         return Outcome(result={"n_pages": len(rows), "n_done": sum(row.status == "done" for row in rows)}, children=tuple(rows))
 
 
 def _convert_page(container: Container, member: Member, number: int, job: ConvertJob, entries: list[tuple[str, bytes]]) -> Row:
-    key = f"{job.found.relative}!/{member.index:05d}/{member.name}"
+    key = member_key(member, job.found)
     try:
         data = container.read(member)
         entries.append((f"{number:04d}.{inspect_image(data).suffix}", data))
@@ -110,7 +122,7 @@ def run_convert(
         )
         for one in found
     ]
-    with Journal(workspace.journal("convert"), name) as journal:
+    with stage_journal(workspace.journal("convert"), name, options.shard) as journal:
         summary = run_stage("convert", "containers", items, partial(build_converter, render_long_side), journal, options)
         counts = journal.counts()
     n_pages, n_bad = counts.get((True, "done"), 0), counts.get((True, "failed"), 0)

@@ -8,6 +8,7 @@ with open_container(path) as comic:
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from comix.core.errors import ItemError
 from comix.io.archives import RarContainer, SevenZipContainer, TarContainer, ZipContainer
 from comix.io.documents import EpubContainer, PdfContainer
 from comix.io.members import Container, Member, MemberList, is_image_name, junk_reason, natural_order
+from comix.io.volumes import join_volumes, parts_of
 
 __all__ = [
     "Container",
@@ -53,17 +55,23 @@ class FolderContainer(MemberList):
     def __init__(self, path: Path, *, recursive: bool = False) -> None:
         super().__init__()
         self._path = path
-        found: list[Member] = []
+        found: list[tuple[Member, Path]] = []
         for root, folders, names in os.walk(path, followlinks=False):
             folders[:] = sorted(folders) if recursive else []
             for name in names:
                 file = Path(root) / name
                 size = file.lstat().st_size
-                found.append(Member(file.relative_to(path).as_posix(), len(found), -1 if file.is_symlink() else size))
-        ordered = natural_order(found)
+                text = os.fsencode(file.relative_to(path).as_posix()).decode("utf-8", "backslashreplace")
+                found.append((Member(text, len(found), -1 if file.is_symlink() else size), file))
+        ordered = natural_order(member for member, _ in found)
         self._members = [Member(member.name, index, member.size) for index, member in enumerate(ordered)]
+        self._files = [found[member.index][1] for member in ordered]
         if not self._members:
             raise ItemError("archive_empty", "the folder has no files")
+
+    def file_of(self, member: Member) -> Path:
+        """Where a member lies."""
+        return self._files[self._own(member)]
 
     def read(self, member: Member) -> bytes:
         """Bytes of one file.
@@ -71,8 +79,7 @@ class FolderContainer(MemberList):
         Raises:
             ItemError: ``member_missing`` for a link out of the folder or a file that is gone, ``permission_denied``.
         """
-        self._own(member)
-        file = self._path / member.name
+        file = self._files[self._own(member)]
         try:
             if file.is_symlink() and not file.resolve().is_relative_to(self._path.resolve()):
                 raise ItemError("member_missing", f"{member.name} is a link out of the folder")
@@ -127,21 +134,47 @@ def open_container(
             ``archive_damaged``, ``archive_encrypted``, ``pdf_encrypted``, ``drm_protected``, ``archive_empty`` ...
     """
     try:
-        kind = kind or sniff(path)
-        if kind == "folder":
-            return FolderContainer(path, recursive=recursive)
-        if kind == "pdf":
-            return PdfContainer(path, long_side=pdf_long_side)
-        archive = _ARCHIVES.get(kind)
-        if archive is None:
-            raise _not_a_container(path)
-        return archive(path, scratch=scratch)
+        parts = parts_of(path)
+        if parts:
+            return _open_set(parts, scratch, pdf_long_side)
+        return _open_one(path, kind or sniff(path), scratch, pdf_long_side, recursive)
     except FileNotFoundError:
         raise ItemError("container_missing", str(path)) from None
     except PermissionError:
         raise ItemError("permission_denied", str(path)) from None
     except OSError as error:
         raise ItemError("archive_damaged", f"{path.name}: {error}") from error
+
+
+def _open_one(path: Path, kind: str, scratch: Path | None, pdf_long_side: int, recursive: bool = False) -> MemberList:
+    if kind == "folder":
+        return FolderContainer(path, recursive=recursive)
+    if kind == "pdf":
+        return PdfContainer(path, long_side=pdf_long_side)
+    archive = _ARCHIVES.get(kind)
+    if archive is None:
+        raise _not_a_container(path)
+    return archive(path, scratch=scratch)
+
+
+def _open_set(parts: list[Path], scratch: Path | None, pdf_long_side: int) -> MemberList:
+    """An archive in several files, joined in a temporary folder that lives as long as the container is open."""
+    joined = join_volumes(parts, sniff(parts[0]), scratch)
+    try:
+        opened = _open_one(joined, sniff(joined), scratch, pdf_long_side)
+    except ItemError as error:
+        shutil.rmtree(joined.parent, ignore_errors=True)
+        same_size = len({part.stat().st_size for part in parts}) == 1
+        if error.reason in ("archive_damaged", "wrong_format") and same_size:  # the last file of a set is shorter
+            raise ItemError(
+                "volume_missing", f"{len(parts)} files of one size, the last seems missing ({error.detail})"
+            ) from error
+        raise
+    except BaseException:
+        shutil.rmtree(joined.parent, ignore_errors=True)
+        raise
+    opened.owned = joined.parent
+    return opened
 
 
 _ARCHIVES: Final[dict[str, type[ZipContainer | TarContainer | SevenZipContainer | RarContainer]]] = {

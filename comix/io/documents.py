@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import features
+
 from comix.core.errors import ItemError
 from comix.io.epubs import EpubContainer
 from comix.io.members import METADATA_NAMES, Member, MemberList, check_limits
@@ -58,7 +60,7 @@ class PdfContainer(MemberList):
         return list(self._members)
 
     def read(self, member: Member) -> bytes:
-        """The page's own JPEG or PNG when that is all the page is, else a rendered PNG.
+        """The page's own JPEG, JPEG 2000 or PNG when that is all the page is, else a rendered PNG.
 
         Raises:
             ItemError: ``member_damaged``, ``member_missing``.
@@ -86,7 +88,7 @@ class PdfContainer(MemberList):
             return found
         return found
 
-    def close(self) -> None:
+    def _release(self) -> None:
         """Close the document."""
         self._document.close()
 
@@ -126,7 +128,8 @@ def _embedded_image(document: Any, page: Any) -> bytes | None:
     if any(document.xref_get_key(xref, key)[0] != "null" for key in ("SMask", "Mask", "Decode", "ImageMask")):
         return None
     image = document.extract_image(xref)
-    if image.get("ext") not in ("jpeg", "jpg", "png") or image.get("colorspace") not in (1, 3):
+    kinds = ("jpeg", "jpg", "png", *(("jpx", "jp2") if features.check("jpg_2000") else ()))
+    if image.get("ext") not in kinds or image.get("colorspace") not in (1, 3):
         return None
     return bytes(image["image"])
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 from comix.core.errors import ItemError
 from comix.io.members import Member, is_image_name
+from comix.io.regions import Region, read_regions
 from comix.io.zips import ZipContainer
 
 _FONT_METHODS: Final = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
@@ -60,7 +61,33 @@ class EpubContainer(ZipContainer):
             found["content.opf"] = self.read(self._by_name[self._opf_name])
         return found
 
+    def regions(self) -> dict[int, list[Region]]:
+        """Position of a page image -> the regions its publisher drew on it, in reading order.
+
+        Regions count on the page, not the image: only pages that show one image, which then fills the page, have them.
+        """
+        manifest = _child(self._package, "manifest")
+        found: dict[int, list[Region]] = {}
+        for item in manifest if manifest is not None else ():
+            if not {"data-nav", "nav"} & set(item.get("properties", "").split()):
+                continue
+            document = self._resolve(self._opf_name, item.get("href", ""))
+            if document is None:
+                continue
+            try:
+                by_link = read_regions(self._parse(document))
+            except ItemError:
+                continue  # navigation never costs the pages
+            for link, regions in by_link.items():
+                page = self._resolve(document.name, link)
+                images = [] if page is None else [page] if is_image_name(page.name) else list(self._images_of(page))
+                if len(images) == 1:
+                    found.setdefault(images[0].index, []).extend(regions)
+        return found
+
     def _refuse_drm(self) -> None:
+        if "META-INF/sinf.xml" in self._by_name:
+            raise ItemError("drm_protected", "EPUB with Apple's FairPlay")
         member = self._by_name.get("META-INF/encryption.xml")
         if member is None:
             return
@@ -85,7 +112,7 @@ class EpubContainer(ZipContainer):
             if b"<!ENTITY" in content:
                 raise ItemError("archive_damaged", f"EPUB: {member.name} declares entities")
             return ElementTree.fromstring(content)
-        except (ElementTree.ParseError, ValueError, LookupError) as error:
+        except (ElementTree.ParseError, ValueError, LookupError, RecursionError) as error:
             raise ItemError("archive_damaged", f"EPUB: {member.name}: {error}") from error
 
     def _spine_images(self) -> Iterator[Member]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 from natsort import natsort_keygen, ns
 
 from comix.core.errors import ItemError
+from comix.io.regions import Region
 
 # fmt: off
 IMAGE_SUFFIXES: Final = frozenset((
@@ -24,6 +27,7 @@ METADATA_NAMES: Final = {
     "metroninfo.xml": "MetronInfo.xml",
     "comet.xml": "CoMet.xml",
     "comicbookinfo.json": "ComicBookInfo.json",
+    "metadata.opf": "metadata.opf",
     "series.json": "series.json",
     "cvinfo": "cvinfo",
 }
@@ -79,6 +83,10 @@ class Container(Protocol):
         """Metadata files by standard name, such as ``ComicInfo.xml``."""
         ...
 
+    def regions(self) -> dict[int, list[Region]]:
+        """Position of a page image -> regions (panels, balloons) that the container itself names."""
+        ...
+
     def close(self) -> None:
         """Release the file and any temporary copy."""
         ...
@@ -91,7 +99,10 @@ class Container(Protocol):
 class MemberList:
     """Base of the containers that hold files: keeps the list, the page order and the metadata.
 
-    Subclasses fill ``_members`` and implement `read` and `close`.
+    Subclasses fill ``_members`` and implement `read` and `_release`.
+
+    Attributes:
+        owned: a temporary folder that goes when the container is closed, None for none.
     """
 
     kind = ""
@@ -99,6 +110,7 @@ class MemberList:
 
     def __init__(self) -> None:
         self._members: list[Member] = []
+        self.owned: Path | None = None
 
     def members(self) -> list[Member]:
         """Every file in stored order."""
@@ -133,8 +145,19 @@ class MemberList:
                 continue  # broken metadata never costs the pages; intake sees the member itself
         return found
 
+    def regions(self) -> dict[int, list[Region]]:
+        """Regions that the container itself names: none but in an EPUB."""
+        return {}
+
     def close(self) -> None:
-        """Release what is held."""
+        """Release what is held, the temporary folder too."""
+        self._release()
+        if self.owned is not None:
+            shutil.rmtree(self.owned, ignore_errors=True)
+            self.owned = None
+
+    def _release(self) -> None:
+        """Close files."""
 
     def __enter__(self) -> Self:
         return self

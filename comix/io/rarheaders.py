@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from comix.core.errors import ItemError
+from comix.io.rarvolumes import read_vint
 
 _RAR4: Final = b"Rar!\x1a\x07\x00"
 _RAR5: Final = b"Rar!\x1a\x07\x01\x00"
@@ -54,7 +55,7 @@ def list_rar(path: Path) -> list[RarEntry]:
     """Files of a RAR archive in stored order; directories and links left out.
 
     Raises:
-        ItemError: ``archive_encrypted`` for encrypted headers, ``archive_unsupported`` for a volume of a set,
+        ItemError: ``archive_encrypted`` for encrypted headers, ``volume_missing`` for a volume of a set,
             ``archive_damaged`` when a header is cut.
     """
     with path.open("rb") as opened:
@@ -68,6 +69,33 @@ def list_rar(path: Path) -> list[RarEntry]:
         except (struct.error, IndexError, UnicodeDecodeError) as error:
             raise ItemError("archive_damaged", f"RAR: broken header near byte {opened.tell()}") from error
     raise ItemError("archive_damaged", "RAR: signature missing")
+
+
+def rar_comment(path: Path) -> bytes:
+    """The comment of a RAR 5 archive when it is stored, else empty; ComicBookInfo may live there."""
+    with path.open("rb") as opened:
+        if opened.read(8) != _RAR5:
+            return b""
+        try:
+            while lead := opened.read(16):
+                start = opened.tell() - len(lead)
+                size, at = read_vint(lead, 4)
+                opened.seek(start + at)
+                head = opened.read(min(size, _MAX_HEADER))
+                kind, pos = read_vint(head, 0)
+                flags, pos = read_vint(head, pos)
+                extra, pos = read_vint(head, pos) if flags & 1 else (0, pos)
+                packed, pos = read_vint(head, pos) if flags & 2 else (0, pos)
+                if kind == 3 and packed < _MAX_HEADER:
+                    entry = _rar5_file(head, pos, len(head) - extra, packed, start + at + size)
+                    if entry is not None and entry.name == "CMT" and entry.stored:
+                        return opened.read(packed).rstrip(b"\0")
+                if kind in (2, 4, 5):
+                    return b""
+                opened.seek(start + at + size + packed)
+        except (struct.error, IndexError):
+            return b""
+    return b""
 
 
 def single_file_rar(path: Path, entry: RarEntry) -> bytes:
@@ -165,18 +193,18 @@ def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
         lead = opened.read(16)
         if not lead or start > total:
             raise ItemError("archive_damaged", f"RAR: ends inside a file, {start} of {total} bytes")
-        size, at = _vint(lead, 4)
+        size, at = read_vint(lead, 4)
         if size == 0 or size > _MAX_HEADER:
             raise ItemError("archive_damaged", f"RAR: no header at byte {start}")
         opened.seek(start + at)
         head = opened.read(size)
-        kind, pos = _vint(head, 0)
-        flags, pos = _vint(head, pos)
-        extra, pos = _vint(head, pos) if flags & 1 else (0, pos)
-        packed, pos = _vint(head, pos) if flags & 2 else (0, pos)
+        kind, pos = read_vint(head, 0)
+        flags, pos = read_vint(head, pos)
+        extra, pos = read_vint(head, pos) if flags & 1 else (0, pos)
+        packed, pos = read_vint(head, pos) if flags & 2 else (0, pos)
         offset = start + at + size
         if kind == 1:
-            _refuse(volume=bool(_vint(head, pos)[0] & 1))
+            _refuse(volume=bool(read_vint(head, pos)[0] & 1))
             prefix = offset + packed
         elif kind == 4:
             _refuse(encrypted=True)
@@ -190,16 +218,16 @@ def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
 
 
 def _rar5_file(head: bytes, pos: int, end: int, packed: int, offset: int) -> RarEntry | None:
-    flags, pos = _vint(head, pos)
-    size, pos = _vint(head, pos)
-    _, pos = _vint(head, pos)  # attributes
+    flags, pos = read_vint(head, pos)
+    size, pos = read_vint(head, pos)
+    _, pos = read_vint(head, pos)  # attributes
     pos += 4 if flags & 2 else 0
     crc: int | None = None
     if flags & 4:
         crc, pos = struct.unpack_from("<I", head, pos)[0], pos + 4
-    method, pos = _vint(head, pos)
-    _, pos = _vint(head, pos)  # host system
-    length, pos = _vint(head, pos)
+    method, pos = read_vint(head, pos)
+    _, pos = read_vint(head, pos)  # host system
+    length, pos = read_vint(head, pos)
     name = head[pos : pos + length].decode("utf-8", "replace")
     encrypted, redirect, copy_of = _rar5_extra(head, end)
     if flags & 1 or redirect in (1, 2, 3):
@@ -211,15 +239,15 @@ def _rar5_extra(head: bytes, pos: int) -> tuple[bool, int, str]:
     """From the extra records of a file: encrypted, kind of link (0 none, 4 hard link, 5 copy), name it points to."""
     encrypted, redirect, target = False, 0, ""
     while pos < len(head):
-        size, pos = _vint(head, pos)
+        size, pos = read_vint(head, pos)
         end = pos + size
-        kind, at = _vint(head, pos)
+        kind, at = read_vint(head, pos)
         if kind == 1:
             encrypted = True
         elif kind == 5:
-            redirect, at = _vint(head, at)
-            _, at = _vint(head, at)
-            length, at = _vint(head, at)
+            redirect, at = read_vint(head, at)
+            _, at = read_vint(head, at)
+            length, at = read_vint(head, at)
             target = head[at : at + length].decode("utf-8", "replace")
         pos = end
     return encrypted, redirect, target
@@ -230,22 +258,8 @@ def _refuse(*, volume: bool = False, encrypted: bool = False) -> None:
         raise ItemError("archive_encrypted", "RAR with encrypted headers")
     if volume:
         raise ItemError(
-            "archive_unsupported",
-            "one volume of a multi-volume RAR",
-            "join the volumes: unpack the set and pack the pages as one CBZ",
+            "volume_missing", "one volume of a RAR set, the others are not beside it under the names RAR gives them"
         )
-
-
-def _vint(data: bytes, pos: int) -> tuple[int, int]:
-    """A variable-length number at ``pos`` and the position behind it."""
-    value = shift = 0
-    while True:
-        byte = data[pos]
-        pos += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, pos
 
 
 def _is_utf8(raw: bytes) -> bool:

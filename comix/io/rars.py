@@ -9,7 +9,7 @@ from pathlib import Path
 from comix.core.errors import ItemError
 from comix.io.external import find_bsdtar, unpack_with_bsdtar, unpack_with_extractors
 from comix.io.members import Member, MemberList, check_limits, check_member, unpack_budget
-from comix.io.rarheaders import RarEntry, list_rar, single_file_rar
+from comix.io.rarheaders import RarEntry, list_rar, rar_comment, single_file_rar
 from comix.io.store import ContentStore
 
 _INSTALL = (
@@ -59,7 +59,15 @@ class RarContainer(MemberList):
             raise ItemError("archive_unsupported", f"RAR: {self._problem or 'no program to unpack it'}", _INSTALL)
         raise ItemError("member_damaged", f"{member.name}: {self._problem}")
 
-    def close(self) -> None:
+    def metadata_files(self) -> dict[str, bytes]:
+        """Metadata files; a ComicBookInfo archive comment counts as ``ComicBookInfo.json``."""
+        found = super().metadata_files()
+        comment = rar_comment(self._path)
+        if b"ComicBookInfo" in comment:
+            found.setdefault("ComicBookInfo.json", comment)
+        return found
+
+    def _release(self) -> None:
         """Drop the temporary copy."""
         if self._store is not None:
             self._store.close()

@@ -59,7 +59,7 @@ class SevenZipContainer(MemberList):
             raise ItemError("member_damaged", f"{member.name}: {problem}")
         return content
 
-    def close(self) -> None:
+    def _release(self) -> None:
         """Drop the temporary copy."""
         if self._store is not None:
             self._store.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def write_pages(path: Path, pages: Iterable[PageRecord]) -> int:
-    """Write the page table, books in natural order, pages in reading sequence; the number of rows.
+    """Write the page table; the number of rows.
+
+    Books lie in natural order of their folders, in a folder by series, volume and issue (`PageRecord.issue_sort`), then by
+    id; pages in reading sequence.
 
     Raises:
         WorkspaceError: the file cannot be written.
@@ -27,7 +30,14 @@ def write_pages(path: Path, pages: Iterable[PageRecord]) -> int:
     import pyarrow.parquet as pq
 
     key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
-    ordered = sorted(pages, key=lambda page: (key(page.book_id), page.book_id, page.page_num))
+    places = {}
+    rows = list(pages)
+    for page in rows:
+        if page.book_id not in places:
+            folder, _, name = page.book_id.rpartition("/")
+            titles = (key(page.series or name), key(page.volume), page.issue_sort)
+            places[page.book_id] = (key(folder), folder, *titles, key(page.book_id), page.book_id)
+    ordered = sorted(rows, key=lambda page: (places[page.book_id], page.page_num))
     integers = {"page_num", "width", "height"}
     schema = pa.schema([(name, pa.int64() if name in integers else pa.string()) for name in PageRecord.columns()])
     buffer = io.BytesIO()
@@ -53,6 +63,44 @@ def read_pages(path: Path) -> list[PageRecord]:
     if missing:
         raise FileFormatError(f"{path}: not a page table, columns missing: {', '.join(missing)}; run comix extract again")
     return [PageRecord(**row) for row in table.select(PageRecord.columns()).to_pylist()]
+
+
+def iter_pages(path: Path, at_once: int = 4096) -> Iterator[PageRecord]:
+    """Every row of the page table, in its order, some thousand in memory at a time.
+
+    Raises:
+        FileFormatError: not a page table of this version.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as table:
+            missing = sorted(set(PageRecord.columns()) - set(table.schema_arrow.names))
+            if missing:
+                raise FileFormatError(
+                    f"{path}: not a page table, columns missing: {', '.join(missing)}; run comix extract again"
+                )
+            for batch in table.iter_batches(at_once, columns=PageRecord.columns()):
+                columns = [batch.column(name).to_pylist() for name in PageRecord.columns()]
+                yield from map(PageRecord, *columns)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def count_pages(path: Path) -> int:
+    """Rows of the page table.
+
+    Raises:
+        FileFormatError: not a Parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> bool:

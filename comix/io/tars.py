@@ -61,7 +61,7 @@ class TarContainer(MemberList):
             raise ItemError("member_damaged", f"{member.name}: {len(content)} of {entry.size} bytes")
         return content
 
-    def close(self) -> None:
+    def _release(self) -> None:
         """Close the archive and drop the temporary copy."""
         self._tar.close()
         self._file.close()

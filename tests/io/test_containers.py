@@ -433,7 +433,7 @@ def test_rar_encrypted_volume_and_without_programs(tmp_path, monkeypatch):
     monkeypatch.setattr(rars, "find_bsdtar", lambda: "")
     assert reason_of(rar4_of(tmp_path / "a.cbr", "1.png", drawn(1), flags=4)) == "archive_encrypted"
     assert reason_of(rar4_of(tmp_path / "b.cbr", "1.png", drawn(1), main_flags=0x80)) == "archive_encrypted"
-    assert reason_of(rar4_of(tmp_path / "c.cbr", "1.png", drawn(1), main_flags=1)) == "archive_unsupported"
+    assert reason_of(rar4_of(tmp_path / "c.cbr", "1.png", drawn(1), main_flags=1)) == "volume_missing"
     packed = rar4_of(tmp_path / "d.cbr", "1.png", drawn(1), method=0x33)
     with pytest.raises(ItemError) as caught, open_container(packed) as comic:
         comic.read(comic.page_order()[0])
