@@ -2,8 +2,9 @@
 
 Pages are drawn grids (2x2, 2x3, 3x3, 1-2-1, tall left, tall right; ltr and rtl; gutters of 8 to 30 pixels, margins of 20 to
 90) whose readings are known. The detector's boxes get 3 px of jitter; then one panel is missing, or one is cut in two
-(between 35 and 65 %), or both. Boxes are put in order by the rule of `comix order`. Readers: one that gives boxes (3 px of jitter of
-its own), one that gives none, one whose texts have boxes although its panels have none, one that says where a panel lies.
+(between 35 and 65 %), or both. Boxes are put in order by the rule of `comix order`. Readers: one that gives boxes (3 px of
+jitter of its own), one that gives none, one whose texts have boxes although its panels have none, one that says where a panel
+lies.
 
 A text is right when it lies on its panel or on a part of it; a text whose panel was missed is right when it lies on none.
 

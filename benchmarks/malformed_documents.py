@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from comix.core.errors import FileFormatError
-from comix.io import acbf, cocoexchange, foreign, formatxml, guided, huggingface, manga109xml
 from comix.io.dataspec import read_dataspec
+from comix.io.formats import acbf, cocoexchange, foreign, formatxml, guided, huggingface, manga109xml
 
 DATASPEC: dict[str, Any] = {
     "page_image_path": "pages/b/0001.png", "panels": [{

@@ -15,7 +15,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "io"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "io" / "containers"))
 from malformed import Case, archives, images, zipped
 
 from comix.cli import main

@@ -12,7 +12,7 @@ from comix.core.page import PageRecord
 from comix.core.task import Outcome
 from comix.interop.join import Match
 from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, UnassignedText, write_analysis
-from comix.io.exchange import PageEntry, Words
+from comix.io.formats.exchange import PageEntry, Words
 
 _MAX_STRETCH = 0.02
 """Width and height may differ in scale by this share: a resized copy rounds; a spread, or a crop, differs by far more."""

@@ -19,8 +19,8 @@ from comix.core.workspace import Workspace
 from comix.interop.source import BookJob, PageJob, book_name, by_book, kept_path, page_jobs, read_marker, stamp
 from comix.interop.writers import BOOK_SUFFIX, NEEDS_ORDER, SHARD_NAME, WHOLE_NAME, Exporter, ExportSettings, build_exporter
 from comix.io.coco import PageDetections, read_predictions, require_order
-from comix.io.cocoexchange import write_coco
-from comix.io.huggingface import write_metadata
+from comix.io.formats.cocoexchange import write_coco
+from comix.io.formats.huggingface import write_metadata
 from comix.io.tables import read_pages
 
 EXPORT_VERSION = "1"

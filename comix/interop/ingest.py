@@ -20,7 +20,7 @@ from comix.interop.join import JoinRules, Match, PageIndex
 from comix.interop.readers import DIALECTS, ReadRules, documents, read_parts
 from comix.interop.source import KeptBook, kept_path, write_kept
 from comix.io.analysis import analysis_path
-from comix.io.exchange import BookEntry
+from comix.io.formats.exchange import BookEntry
 from comix.io.tables import read_pages
 
 INGEST_VERSION = "1"

@@ -13,7 +13,7 @@ from comix.core.files import read_json
 from comix.core.ids import page_id as numbered_id
 from comix.core.page import PageRecord
 from comix.interop.source import image_name
-from comix.io.exchange import BookEntry, PageEntry
+from comix.io.formats.exchange import BookEntry, PageEntry
 
 MAX_CANDIDATES = 5
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from natsort import natsorted
 
 from comix.core.errors import MissingInputError
-from comix.io import acbf, cocoexchange, foreign, formatxml, guided, huggingface, manga109xml, webdataset
-from comix.io.exchange import BookEntry, PageEntry
+from comix.io.formats import acbf, cocoexchange, foreign, formatxml, guided, huggingface, manga109xml, webdataset
+from comix.io.formats.exchange import BookEntry, PageEntry
 
 PATTERNS = {
     "coco": "*.json", "comix_xml": "*.xml", "manga109": "*.xml", "acbf": "*.acbf", "json_sidecar": "*.panels.json",

@@ -1,4 +1,4 @@
-"""Pages of a workspace as `comix.io.exchange` has them: panels in order, words from DataSpecs, and what a document said."""
+"""Pages of a workspace as `comix.io.formats.exchange` has them: panels in order, words from DataSpecs, and what a document said."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
 from comix.io.coco import PageDetections
 from comix.io.dataspec import DataSpec, dataspec_path, read_dataspec
-from comix.io.exchange import BookEntry, CastMember, PageEntry, Region, Words, fault_of
+from comix.io.formats.exchange import BookEntry, CastMember, PageEntry, Region, Words, fault_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from comix.core.files import atomic_writer, write_bytes, write_if_changed
 from comix.core.page import PageRecord
 from comix.core.task import Outcome
 from comix.interop.source import BookJob, PageJob, book_entry, facts_of, image_name, page_entry, read_kept
-from comix.io import acbf, formatxml, guided, huggingface, manga109xml, webdataset
-from comix.io.exchange import BookEntry, PageEntry
-from comix.io.flatpage import flat_row
+from comix.io.formats import acbf, formatxml, guided, huggingface, manga109xml, webdataset
+from comix.io.formats.exchange import BookEntry, PageEntry
+from comix.io.formats.flatpage import flat_row
 from comix.io.images import read_image_bytes
 
 BOOK_SUFFIX = {"comix_xml": ".xml", "manga109": ".xml", "acbf": ".acbf", "json_sidecar": ".panels.json"}

@@ -8,53 +8,25 @@ Source: the COCO data format; category ids after the CoMix benchmark (1 panel, 2
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from comix.core.errors import FileFormatError, MissingInputError
-from comix.core.files import json_bytes, read_json, write_if_changed
+from comix.core.files import json_bytes, read_json
 from comix.core.geometry import Box
 from comix.core.page import Detection, PageRecord
+from comix.io.cococolumns import CocoColumns, read_columns
+from comix.io.containers.streams import changed_only
+from comix.io.detections import CATEGORY_IDS, PANEL_NAMES, PageDetections
 
-CATEGORY_IDS: Mapping[str, int] = {"panel": 1, "character": 2, "balloon": 3, "text": 4, "onomatopoeia": 5, "face": 7}
-PANEL_NAMES = frozenset({"panel", "frame", "panel_frame", "panel_border", "comic_panel"})
-
-
-@dataclass(frozen=True, slots=True)
-class PageDetections:
-    """Everything found on one page.
-
-    Attributes:
-        detections: in file order.
-        order: reading position from 0 of each detection, None for what has none (not a panel, or not ordered yet).
-        is_ordered: whether `order` ran on this page.
-        margin: how sure the order is, 0 to 1; None when not ordered.
-    """
-
-    page_id: str
-    width: int
-    height: int
-    detections: tuple[Detection, ...] = ()
-    order: tuple[int | None, ...] = ()
-    is_ordered: bool = False
-    reading_direction: str = ""
-    margin: float | None = None
-    file_name: str = ""
-
-    def panels(self, min_score: float = 0.0) -> list[Detection]:
-        """Panels of at least this score, in reading order where there is one.
-
-        The only place where a score threshold meets a panel list.
-        """
-        ranks = self.order or (None,) * len(self.detections)
-        pairs = [
-            (rank if rank is not None else len(ranks) + index, one)
-            for index, (rank, one) in enumerate(zip(ranks, self.detections, strict=True))
-            if one.category == "panel" and one.score >= min_score
-        ]
-        return [one for _, one in sorted(pairs, key=lambda pair: pair[0])]
+__all__ = [
+    "CATEGORY_IDS", "PANEL_NAMES", "CocoFile", "PageDetections", "checked_box", "read_coco", "read_predictions",
+    "require_order", "write_predictions",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,27 +37,39 @@ class CocoFile:
     panels: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def write_predictions(path: Path, pages: Sequence[tuple[PageRecord, PageDetections]], info: Mapping[str, Any]) -> bool:
-    """Write ``predictions.json``; pages without detections are in it too. Whether the file changed."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, (page, found) in enumerate(pages, start=1):
-        image: dict[str, Any] = {
-            "id": image_id, "file_name": page.image_path, "width": page.width, "height": page.height, "page_id": page.page_id,
-            "reading_direction": found.reading_direction or page.reading_direction,
-        }  # fmt: skip
-        if found.is_ordered:
-            image["order_margin"] = found.margin
-        images.append(image)
-        for one, rank in zip(found.detections, found.order or (None,) * len(found.detections), strict=True):
-            annotations.append(_annotation(len(annotations) + 1, image_id, one, rank))
-    document = {
-        "info": dict(info),
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": number, "name": name} for name, number in CATEGORY_IDS.items()],
-    }
-    return write_if_changed(path, json_bytes(document))
+def write_predictions(path: Path, pages: Iterable[tuple[PageRecord, PageDetections]], info: Mapping[str, Any]) -> bool:
+    """Write ``predictions.json`` page by page; pages without detections are in it too. Whether the file changed.
+
+    Annotations are kept in a temporary file until all images are written, so memory does not grow with the pages.
+    """
+    number = 0
+    with changed_only(path) as out, tempfile.TemporaryFile() as later:
+        out.write(b'{"info":' + _compact(dict(info)) + b',"images":[')
+        for image_id, (page, found) in enumerate(pages, start=1):
+            out.write((b"," if image_id > 1 else b"") + _compact(_image(image_id, page, found)))
+            for one, rank in zip(found.detections, found.order or (None,) * len(found.detections), strict=True):
+                later.write((b"," if number else b"") + _compact(_annotation(number + 1, image_id, one, rank)))
+                number += 1
+        out.write(b'],"annotations":[')
+        later.seek(0)
+        shutil.copyfileobj(later, out, 1 << 20)
+        categories = [{"id": number, "name": name} for name, number in CATEGORY_IDS.items()]
+        out.write(b'],"categories":' + _compact(categories) + b"}\n")
+    return out.has_changed
+
+
+def _compact(value: Any) -> bytes:
+    return json_bytes(value)[:-1]
+
+
+def _image(image_id: int, page: PageRecord, found: PageDetections) -> dict[str, Any]:
+    image: dict[str, Any] = {
+        "id": image_id, "file_name": page.image_path, "width": page.width, "height": page.height, "page_id": page.page_id,
+        "reading_direction": found.reading_direction or page.reading_direction,
+    }  # fmt: skip
+    if found.is_ordered:
+        image["order_margin"] = found.margin
+    return image
 
 
 def _annotation(number: int, image_id: int, one: Detection, rank: int | None) -> dict[str, Any]:
@@ -154,9 +138,16 @@ def _check_entries(path: Path, document: dict[str, Any]) -> None:
                 if not (entry.get("page_id") or entry.get("file_name")):
                     raise FileFormatError(f"{where}: has neither file_name nor page_id")
             if part == "annotations":
-                checked_box(where, entry.get("bbox"))
-                if not isinstance(entry.get("score", 1.0), int | float):
-                    raise FileFormatError(f"{where}: score must be a number, found {entry['score']!r}")
+                _check_annotation(where, entry)
+
+
+def _check_annotation(where: str, entry: dict[str, Any]) -> None:
+    checked_box(where, entry.get("bbox"))
+    for key in ("image_id", "category_id"):
+        if not isinstance(entry.get(key, 0), int | str | None):
+            raise FileFormatError(f"{where}: {key} must be a number or a text, found {entry[key]!r}")
+    if not isinstance(entry.get("score", 1.0), int | float):
+        raise FileFormatError(f"{where}: score must be a number, found {entry['score']!r}")
 
 
 def checked_box(where: str, value: Any) -> Box:
@@ -185,39 +176,17 @@ def require_order(path: Path, pages: Iterable[PageDetections], command: str) -> 
         raise MissingInputError(f"{path}: panels without a reading order (first: {unordered}); first run: {command}")
 
 
-def read_predictions(path: Path) -> dict[str, PageDetections]:
-    """Our ``predictions.json`` by page id.
+def read_predictions(path: Path) -> CocoColumns:
+    """Our ``predictions.json`` by page id: a mapping that keeps columns and makes each page's object when asked for it.
 
     Raises:
         MissingInputError: no such file.
         FileFormatError: not COCO, or its images carry no ``page_id``.
     """
-    document = read_coco(path).document
-    names = {number: name for name, number in CATEGORY_IDS.items()}
-    by_image: dict[Any, list[dict[str, Any]]] = {}
-    for annotation in document["annotations"]:
-        by_image.setdefault(annotation["image_id"], []).append(annotation)
-    pages: dict[str, PageDetections] = {}
-    for image in document["images"]:
-        if not {"page_id", "width", "height"} <= image.keys():
-            raise FileFormatError(f"{path}: image {image['id']!r} lacks page_id or size; wanted a file written by comix detect")
-        found = by_image.get(image["id"], [])
-        pages[image["page_id"]] = PageDetections(
-            page_id=image["page_id"], width=image["width"], height=image["height"],
-            detections=tuple(
-                Detection(
-                    Box.from_xywh(one["bbox"]), float(one.get("score", 1.0)), names.get(one["category_id"], "panel"),
-                    _points(one.get("segmentation") or [[]]),
-                )
-                for one in found
-            ),
-            order=tuple(one.get("order") for one in found), is_ordered="order_margin" in image,
-            reading_direction=image.get("reading_direction", ""), margin=image.get("order_margin"),
-            file_name=image.get("file_name", ""),
-        )  # fmt: skip
-    return pages
-
-
-def _points(segmentation: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
-    flat = segmentation[0] if isinstance(segmentation, list) else []
-    return tuple((float(x), float(y)) for x, y in zip(flat[::2], flat[1::2], strict=False))
+    columns = read_columns(path)
+    for page_id, (width, height), name in zip(columns.page_ids, columns.sizes.tolist(), columns.file_names, strict=True):
+        if not (page_id and width and height):
+            raise FileFormatError(f"{path}: image {name!r} lacks page_id or size; wanted a file written by comix detect")
+    if len(columns) < len(columns.page_ids):
+        raise FileFormatError(f"{path}: two images have the same page_id; wanted a file written by comix detect")
+    return columns

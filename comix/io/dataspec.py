@@ -6,17 +6,19 @@ come after them. Panels are listed in reading order.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from comix.core.errors import FileFormatError
-from comix.core.files import json_bytes, read_json, write_if_changed
+from comix.core.errors import FileFormatError, WorkspaceError
+from comix.core.files import read_json, write_if_changed
 from comix.core.ids import escape
 from comix.io.analysis import UnassignedText
+from comix.io.oldspecs import upgrade
 
 DATASPEC_VERSION = "0.3"
 TextKind = Literal["dialogue", "thought", "narration", "sfx"]
@@ -57,6 +59,7 @@ class PanelSpec(_Strict):
         order: reading position from 0; equals the place in the list.
         confidence: the detector's score, 0 to 1.
         text_confidence: how sure it is that this text belongs to this panel, 0 to 1; None without text.
+        text_agreement: how far a second reader read the same words here, 0 to 1; None where nobody read any.
         polygon: corner points where the panel is no upright rectangle.
         description: the reader's own words, kept apart from the literal text.
     """
@@ -66,10 +69,26 @@ class PanelSpec(_Strict):
     order: int = Field(ge=0)
     confidence: float
     text_confidence: float | None = None
+    text_agreement: float | None = None
     texts: list[PanelTextItem] = []
     polygon: list[list[float]] = []
     characters: list[str] = []
     description: str = ""
+
+
+class ObjectSpec(_Strict):
+    """Something else that was found on the page: a character, face, balloon, text or sound effect.
+
+    Attributes:
+        bbox: ``[x, y, w, h]`` pixels.
+        score: the detector's, None where it gave none.
+        panel: place in ``panels`` of the panel that an earlier file listed it under.
+    """
+
+    category: str
+    bbox: list[float] = Field(min_length=4, max_length=4)
+    score: float | None = None
+    panel: int | None = None
 
 
 class Provenance(_Strict):
@@ -83,6 +102,7 @@ class Provenance(_Strict):
     container: str
     member: str
     sha256: str
+    second_reader: str = ""
 
 
 class Quality(_Strict):
@@ -93,10 +113,20 @@ class Quality(_Strict):
     text_coverage: float
     order_margin: float | None
     assigned_text_share: float | None
+    order_agreement: float | None = None
+    mean_iou: float | None = None
+    text_agreement: float | None = None
 
 
 class DataSpec(_Strict):
-    """One page. ``page_image_path`` is relative to the workspace (``image_root`` of the training stage)."""
+    """One page.
+
+    Attributes:
+        page_image_path: relative to the workspace (``image_root`` of the training stage), or absolute.
+        page_size: ``[width, height]`` pixels; ``[0, 0]`` where an older file does not say.
+        order_source: where the panels' order comes from: ``annotated`` by people, a ``rule`` over the boxes, or the
+            ``reader``'s own sequence. Only the first is ground truth.
+    """
 
     page_image_path: str
     panels: list[PanelSpec]
@@ -104,37 +134,82 @@ class DataSpec(_Strict):
     page_id: str
     page_size: list[int] = Field(min_length=2, max_length=2)
     reading_direction: Literal["ltr", "rtl"]
+    order_source: Literal["annotated", "rule", "reader"] = "rule"
     page_type: str = ""
+    objects: list[ObjectSpec] = []
     unassigned_text: list[UnassignedText] = []
     provenance: Provenance
     quality: Quality
 
 
-def dataspec_path(folder: Path, page_id: str) -> Path:
-    """Where the DataSpec of a page lies."""
+def dataspec_path(folder: Path, page_id: str, naming: str = "preserve_tree") -> Path:
+    """Where the DataSpec of a page lies: under its id, or (``naming="hash"``) under a hash of it in 256 folders."""
+    if naming == "hash":
+        name = hashlib.sha256(page_id.encode()).hexdigest()[:32]
+        return folder / name[:2] / f"{name}.json"
     return folder / f"{escape(page_id)}.json"
 
 
 def write_dataspec(path: Path, spec: DataSpec) -> bool:
-    """Write one DataSpec atomically; whether the file changed."""
-    return write_if_changed(path, json_bytes(spec.model_dump(mode="json"), indent=1))
+    """Write one DataSpec so that it is there whole or not at all; whether the file changed.
+
+    Not synced one by one: a process that dies loses nothing, and after a power cut `align` makes what is missing again.
+    """
+    data = spec.model_dump_json(indent=1).encode() + b"\n"
+    target = os.fspath(path)
+    if _holds(target, data):
+        return False
+    temporary = os.path.join(os.path.dirname(target), f".part-{os.getpid()}")  # noqa: PTH118, PTH120  (a third of the time)
+    try:
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, target)  # noqa: PTH105
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); free space or choose another workspace") from error
+    return True
+
+
+def _holds(path: str, data: bytes) -> bool:
+    try:
+        if os.stat(path).st_size != len(data):  # noqa: PTH116
+            return False
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return stream.read() == data
+    except FileNotFoundError:
+        return False
 
 
 def read_dataspec(path: Path) -> DataSpec:
-    """One DataSpec.
+    """One DataSpec, today's or of any older shape (see `comix.io.oldspecs`).
 
     Raises:
         MissingInputError: no such file.
         FileFormatError: not DataSpec v0.3; says which field.
     """
+    document = read_json(path)
     try:
-        return DataSpec.model_validate(read_json(path))
+        return DataSpec.model_validate(upgrade(document, str(path)))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise FileFormatError(
             f"{path}: {where}: {first['msg']} ({error.error_count()} faults); wanted DataSpec v{DATASPEC_VERSION}"
         ) from error
+
+
+def dataspec_schema() -> dict[str, Any]:
+    """The JSON Schema that ``docs/dataspec.schema.json`` publishes."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **DataSpec.model_json_schema()}
 
 
 def write_list(path: Path, files: Iterable[Path]) -> int:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from comix.core.errors import ItemError
+from comix.io.containers.inplace import has_member, read_member
 from comix.io.imagefaults import image_fault
-from comix.io.inplace import has_member, read_member
 
 BgrImage = NDArray[np.uint8]
 
@@ -48,7 +48,7 @@ def read_bgr(path: Path) -> BgrImage:
 
 
 def read_image_bytes(path: Path) -> bytes:
-    """Encoded bytes of a page image: a file, or a member of an archive (``book.cbz!/p01.jpg``, see `comix.io.inplace`).
+    """Encoded bytes of a page image: a file, or a member of an archive (``book.cbz!/p01.jpg``, see `comix.io.containers.inplace`).
 
     Raises:
         ItemError: ``image_missing``, ``permission_denied``; ``member_damaged`` and others for a member.

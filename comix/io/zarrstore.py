@@ -108,11 +108,13 @@ class EmbeddingStore:
         """
         start = len(self.page_ids())
         stop = start + len(rows)
-        if not rows and stop == self.n_rows == _consolidated_rows(self.path):
+        arrays = {name: array for name, array in self._group.arrays() if name in VARIABLES}
+        is_sized = all(array.shape[0] == stop for array in arrays.values())  # killed in the middle, only some have grown
+        if not rows and is_sized and stop == _consolidated_rows(self.path):
             return
-        if stop != self.n_rows:
-            for name, array in self._group.arrays():
-                if name in VARIABLES:
+        if not is_sized:
+            with self._sized():
+                for name, array in arrays.items():
                     array.resize(VARIABLES[name].shape(stop, self.dims))
         for chunk in range(start // self.rows_per_chunk, -(-stop // self.rows_per_chunk)):
             left = max(start, chunk * self.rows_per_chunk)
@@ -147,13 +149,16 @@ class EmbeddingStore:
     def write_chunk(self, chunk: int, arrays: Mapping[str, NDArray[Any]], kind: Kind = "data") -> None:
         """Write a claimed chunk whole, ``status`` last: a row counts as written only when all of it is.
 
+        Another process may have added rows to the chunk since it was read: they stay empty.
+
         Raises:
             WorkspaceError: the disk is full or not writable.
         """
-        rows = self.chunk_rows(chunk)
         try:
-            for name in names(kind):
-                self._array(name)[rows] = arrays[name]
+            with self._sized():
+                rows = self.chunk_rows(chunk)
+                for name in names(kind):
+                    self._array(name)[rows] = _fitted(name, arrays[name], rows.stop - rows.start)
         except OSError as error:
             raise WorkspaceError(f"{self.path}: cannot be written ({error.strerror}); free space, then run again") from error
 
@@ -190,6 +195,14 @@ class EmbeddingStore:
         finally:
             lock.release()
 
+    @contextmanager
+    def _sized(self) -> Iterator[None]:
+        """While held, the store neither grows nor is a chunk written: `append` and `write_chunk` take turns."""
+        from filelock import FileLock
+
+        with FileLock(_lock_file(self.path, "rows")):
+            yield
+
     def _array(self, name: str) -> Any:
         return self._group[name]
 
@@ -215,6 +228,14 @@ def store_digest(path: Path) -> str:
         for file in sorted(chunks, key=lambda one: int(one.name)):
             total.update(f"{name}/{file.name}".encode() + file.read_bytes())
     return total.hexdigest()
+
+
+def _fitted(name: str, values: NDArray[Any], n_rows: int) -> NDArray[Any]:
+    """Values with as many rows as asked for: empty ones are added, or such that were never given an id are left out."""
+    if len(values) >= n_rows:
+        return values[:n_rows]
+    more = np.full((n_rows - len(values), *values.shape[1:]), VARIABLES[name].empty, values.dtype)
+    return np.concatenate([values, more])
 
 
 def _consolidated_rows(path: Path) -> int:
