@@ -140,8 +140,9 @@ def _check_places(stage: str, words: list[str]) -> None:
         WorkspaceError: the workspace cannot be written.
     """
     workspace = Workspace(Path(_value_of(stage, words, "workspace")))
-    makes_workspace = "library" in key_names(stage)
-    if makes_workspace and _value_of(stage, words, "library", required=False):
+    foreign = "coco" in key_names(stage) and _value_of(stage, words, "coco", required=False)
+    makes_workspace = "library" in key_names(stage) or bool(foreign)
+    if "library" in key_names(stage) and _value_of(stage, words, "library", required=False):
         check_library(Path(_value_of(stage, words, "library")))
     if not makes_workspace and not workspace.root.exists():
         raise MissingInputError(

@@ -2,174 +2,228 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from comix.align.match import Assignment, assign_readings
-from comix.align.quality import panel_count_ratio, score_counted, score_given, subsets
-from comix.core.errors import FileFormatError, MissingInputError
-from comix.core.page import TEXT_KINDS, Detection, PageRecord
-from comix.core.task import Outcome
-from comix.io.analysis import Analysis, PanelReading, TextItem, UnassignedText, read_analysis
-from comix.io.coco import PageDetections
-from comix.io.dataspec import (
-    DataSpec,
-    PanelSpec,
-    PanelText,
-    PanelTextItem,
-    Provenance,
-    Quality,
-    TextKind,
-    write_dataspec,
+from comix.align.match import Assignment, assign_readings, loose_texts
+from comix.align.quality import (
+    Gates,
+    order_agreement,
+    panel_count_ratio,
+    score_counted,
+    score_given,
+    subsets,
+    text_agreement,
 )
+from comix.align.spec import Evidence, build_spec
+from comix.core.errors import FileFormatError, MissingInputError
+from comix.core.geometry import Box
+from comix.core.order import order_panels
+from comix.core.page import Detection, Direction
+from comix.core.task import Outcome
+from comix.io.containers.inplace import MARK
+from comix.io.dataspec import dataspec_path, write_dataspec
+from comix.io.detections import Packed, PageDetections, unpack
+from comix.io.images import image_exists
+from comix.io.readings import PanelRead, Reader, Reading, read_reading
 
-_KINDS: tuple[TextKind, ...] = ("dialogue", "thought", "narration", "sfx")
+_SILENT = Reading("", Reader(""), "reader")
+EMIT = ("everything", "subset", "perfect", "near_perfect", "high", "medium", "low", "none")
+"""Which pages get a DataSpec: all that can be aligned, those that may train, one subset, none."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlignJob:
-    """One page: its record, what was detected, where the analysis is, where the DataSpec goes."""
+class PageJob(NamedTuple):
+    """One page, as plain values: what a worker process gets.
 
-    page: PageRecord
-    found: PageDetections | None
-    analysis: Path
-    target: Path
-    image: Path
-    direction: Literal["ltr", "rtl"]
+    Attributes:
+        image_path: as the DataSpec says it; ``images`` are the files it may be, exactly one of which must be there.
+        packed: what was detected, None when the detector has not seen the page.
+        analysis: file of its reading, "" when there is none; ``second`` likewise of the second reader.
+        expects: page id that the reading must name, if it names one; "" where another rule joined them.
+        order_source: see `DataSpec`; "" when the boxes have no order yet.
+        trouble: why this page cannot be told from another one, else "".
+    """
+
+    page_id: str
+    book_id: str
+    image_path: str
+    images: tuple[str, ...]
+    width: int
+    height: int
+    direction: Direction
+    page_type: str
+    container: str
+    member: str
+    sha256: str
+    packed: Packed | None
+    order_source: str
+    analysis: str
+    second: str
+    expects: str
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Aligner:
-    """Aligns pages; the worker of this stage. Arguments as in ``conf/align.yaml``."""
+    """Aligns pages; the worker of this stage. Arguments as in ``conf/align.yaml``; an empty ``reader`` reads nothing."""
 
     detector: str
     reader: str
     min_det_score: float
     min_text_coverage: float
     require_image_exists: bool
+    second_reader: str = ""
+    emit: str = "everything"
+    naming: str = "preserve_tree"
+    dataspec_dir: Path = Path()
+    min_score: int = 3
+    gates: Gates = field(default_factory=Gates)
 
-    def __call__(self, job: AlignJob) -> Outcome:
-        """Join one page's detections and analysis, score it, write its DataSpec, give its row."""
-        if job.found is None:
-            return Outcome("skipped", "missing_input", "no detections for this page", result=_bare_row(job))
+    def __call__(self, job: PageJob) -> Outcome:
+        """Join one page's detections and reading, score it, write its DataSpec, give its row."""
+        there = [at for at, path in enumerate(job.images) if _is_there(path)]
+        facts: dict[str, Any] = {"image_exists": True, "image_at": there[0]} if len(there) == 1 else {}
+        if job.trouble:
+            return Outcome("failed", "invalid_input", job.trouble, result=_bare(facts, 0))
+        if job.packed is None:
+            return Outcome("skipped", "missing_input", "no detections for this page", result=_bare(facts, 0))
+        found = unpack(job.packed)
+        panels = found.panels(self.min_det_score)
+        if self.reader and not job.analysis:
+            return Outcome("skipped", "missing_input", "no analysis for this page", result=_bare(facts, len(panels)))
         try:
-            analysis = read_analysis(job.analysis)
-        except MissingInputError:
-            return Outcome("skipped", "missing_input", f"no analysis for this page ({job.analysis})", result=_bare_row(job))
+            reading = self._read(job, job.analysis) if self.reader else _SILENT
+            second = self._read(job, job.second) if job.second else None
+        except MissingInputError as error:
+            return Outcome("skipped", "missing_input", f"no analysis for this page ({error})", result=_bare(facts, len(panels)))
         except FileFormatError as error:
-            return Outcome("failed", "invalid_input", str(error), result=_bare_row(job))
-        if analysis.page_id != job.page.page_id:
-            detail = f"{job.analysis} speaks of page {analysis.page_id!r}"
-            return Outcome("failed", "invalid_input", detail, result=_bare_row(job))
-        if self.require_image_exists and not job.image.is_file():
-            return Outcome("failed", "image_missing", str(job.image), result=_bare_row(job))
-        panels = job.found.panels(self.min_det_score)
-        spec, row = self._aligned(job, panels, analysis)
-        write_dataspec(job.target, spec)
+            facts["has_vlm_data"] = True
+            return Outcome("failed", "invalid_input", str(error), result=_bare(facts, len(panels)))
+        facts |= {"has_vlm_data": True} if self.reader else {}
+        if self.require_image_exists and len(there) != 1:
+            detail = f"{len(there)} files could be this image: {', '.join(job.images)}"
+            return Outcome("failed", "image_missing", detail, result=_bare(facts, len(panels)))
+        return self._aligned(job, found, panels, reading, second, facts)
+
+    def _read(self, job: PageJob, path: str) -> Reading:
+        reading = read_reading(path, (job.width, job.height))
+        if job.expects and reading.page_id not in ("", job.expects):
+            raise FileFormatError(f"{path} speaks of page {reading.page_id!r}")
+        if len(reading.panels) > 1:
+            reading.panels.sort(key=lambda one: one.panel_number)
+        return reading
+
+    def _aligned(
+        self, job: PageJob, found: PageDetections, panels: list[Detection], reading: Reading, second: Reading | None,
+        facts: dict[str, Any],
+    ) -> Outcome:  # fmt: skip
+        margin = found.margin
+        if not job.order_source:
+            order = order_panels([one.box for one in panels], job.direction, "cut")
+            panels, margin = [panels[index] for index in order.indices], order.margin
+        boxes = [one.box for one in panels]
+        size = (job.width, job.height)
+        assignment = assign_readings(boxes, reading, size, job.direction)
+        evidence = self._evidence(boxes, reading, assignment, margin)
+        evidence.agreements, evidence.text_agreement = self._second_opinion(job, boxes, assignment, second)
+        row = self._row(job, reading, evidence, facts, len(panels))
+        if self._is_emitted(row):
+            row["emitted"] = True
+            write_dataspec(
+                dataspec_path(self.dataspec_dir, job.page_id, self.naming),
+                build_spec(self, job, found, panels, reading, assignment, evidence),
+            )
         return Outcome(result=row)
 
-    def _aligned(self, job: AlignJob, panels: list[Detection], analysis: Analysis) -> tuple[DataSpec, dict[str, Any]]:
-        assignment = assign_readings([one.box for one in panels], analysis)
-        specs = [
-            _panel(index, one, reading, confidence)
-            for index, (one, reading, confidence) in enumerate(
-                zip(panels, assignment.readings, assignment.confidences, strict=True)
-            )
-        ]
-        unassigned = [*analysis.unassigned, *_leftover(assignment)]
-        n_texts = sum(len(spec.texts) for spec in specs)
-        share = n_texts / (n_texts + len(unassigned)) if n_texts + len(unassigned) else None
-        coverage = sum(bool(spec.texts) for spec in specs) / len(specs) if specs else 0.0
-        margin = job.found.margin if job.found else None
-        ratio = panel_count_ratio(len(analysis.panels), len(panels), analysis.panel_source)
-        if analysis.panel_source == "given":
-            score = score_given(len(panels), coverage, share, margin, self.min_text_coverage)
+    def _evidence(self, boxes: list[Box], reading: Reading, assignment: Assignment, margin: float | None) -> Evidence:
+        loose = [*reading.unassigned, *loose_texts(assignment)]
+        counts = [_n_texts(one) for one in assignment.readings]
+        n_texts, n_panels = sum(counts), len(boxes)
+        share = n_texts / (n_texts + len(loose)) if n_texts + len(loose) else None
+        coverage = sum(map(bool, counts)) / n_panels if n_panels else 0.0
+        source = reading.panel_source if self.reader else "none"
+        if not self.reader:
+            score = 0
+        elif source == "given":
+            score = score_given(n_panels, coverage, share, margin, self.min_text_coverage)
         else:
-            score = score_counted(len(analysis.panels), len(panels), coverage, self.min_text_coverage)
-        spec = DataSpec(
-            page_image_path=job.page.image_path, panels=specs, page_id=job.page.page_id,
-            page_size=[job.page.width, job.page.height], reading_direction=job.direction, page_type=job.page.page_type,
-            unassigned_text=unassigned,
-            provenance=Provenance(
-                detector=self.detector, reader=self.reader, reader_model=analysis.reader.model,
-                panel_source=analysis.panel_source, assignment=assignment.method, container=job.page.container,
-                member=job.page.member, sha256=job.page.sha256,
-            ),
-            quality=Quality(
-                score=score, panel_count_ratio=_rounded(ratio), text_coverage=round(coverage, 4), order_margin=margin,
-                assigned_text_share=_rounded(share),
-            ),
+            score = score_counted(len(reading.panels), n_panels, coverage, self.min_text_coverage)
+        return Evidence(
+            score=score, ratio=panel_count_ratio(len(reading.panels), n_panels, source), coverage=coverage, margin=margin,
+            share=share, order_agreement=order_agreement(assignment.order), loose=loose, n_texts=n_texts,
+            mean_iou=sum(assignment.ious) / len(assignment.ious) if assignment.ious else None,
+            panel_source=source, assignment=assignment,
         )  # fmt: skip
-        return spec, _row(job, spec, len(analysis.panels))
+
+    def _second_opinion(
+        self, job: PageJob, boxes: list[Box], assignment: Assignment, second: Reading | None
+    ) -> tuple[list[float | None], float | None]:
+        """Agreement of the two readers per panel, and over the page's panels with text, weighted by letters."""
+        if second is None:
+            return [], None
+        other = assign_readings(boxes, second, (job.width, job.height), job.direction)
+        pairs = [(_words(one), _words(two)) for one, two in zip(assignment.readings, other.readings, strict=True)]
+        agreements = [text_agreement(one, two) for one, two in pairs]
+        weights = [sum(map(len, [*one, *two])) for one, two in pairs]
+        total = sum(weight for value, weight in zip(agreements, weights, strict=True) if value is not None)
+        if not total:
+            return agreements, None
+        mean = sum(value * weight for value, weight in zip(agreements, weights, strict=True) if value is not None) / total
+        return agreements, round(mean, 4)
+
+    def _row(self, job: PageJob, reading: Reading, evidence: Evidence, facts: dict[str, Any], n_panels: int) -> dict[str, Any]:
+        readings = [one for one in evidence.assignment.readings if one is not None]
+        texts = [item.text for one in readings for item in one.texts()]
+        n_words = sum(len(text.split()) for text in texts)
+        row = {
+            **facts, "rcnn_panels": n_panels, "vlm_panels": len(reading.panels),
+            "panel_count_ratio": _rounded(evidence.ratio), "text_coverage": round(evidence.coverage, 4),
+            "vlm_panels_with_text": sum(_n_texts(one) > 0 for one in readings),
+            "vlm_text_dialogue_panels": sum(bool(one.dialogue) for one in readings),
+            "vlm_text_narration_panels": sum(bool(one.narration) for one in readings),
+            "vlm_text_sfx_panels": sum(bool(one.sfx) for one in readings), "quality_score": evidence.score,
+            "is_perfect_match": evidence.ratio == 1.0, "panel_source": evidence.panel_source,
+            "assignment": evidence.assignment.method, "order_margin": evidence.margin,
+            "assigned_text_share": _rounded(evidence.share), "n_texts": evidence.n_texts,
+            "n_unassigned_texts": len(evidence.loose), "n_words": n_words,
+            "n_all_words": n_words + sum(len(item.text.split()) for item in evidence.loose),
+            "order_agreement": evidence.order_agreement, "mean_iou": _rounded(evidence.mean_iou),
+            "text_agreement": evidence.text_agreement, "reading_direction": job.direction,
+            "gates_failed": ";".join(
+                self.gates.failed(evidence.order_agreement, evidence.mean_iou, evidence.text_agreement)
+            ),
+            "subsets": subsets(evidence.score, evidence.ratio),
+        }  # fmt: skip
+        return {key: value for key, value in row.items() if value is not None and value is not False and value != ""}
+
+    def _is_emitted(self, row: dict[str, Any]) -> bool:
+        if self.emit == "everything":
+            return True
+        if self.emit == "subset":
+            return row["quality_score"] >= self.min_score and "gates_failed" not in row
+        names = {"perfect": "perfect_matches", "high": "high_quality", "medium": "medium_quality", "low": "low_quality"}
+        return names.get(self.emit, self.emit) in row["subsets"]
+
+
+def _bare(facts: dict[str, Any], n_panels: int) -> dict[str, Any]:
+    """The row of a page that could not be aligned: it stays in the table with score 0."""
+    return {**facts, "rcnn_panels": n_panels, "quality_score": 0, "is_perfect_match": False, "subsets": subsets(0, None)}
+
+
+def _n_texts(reading: PanelRead | None) -> int:
+    return 0 if reading is None else sum(bool(item.text.strip()) for item in reading.texts())
+
+
+def _words(reading: PanelRead | None) -> list[str]:
+    return [] if reading is None else [item.text for item in reading.texts()]
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _texts(reading: PanelReading) -> list[PanelTextItem]:
-    return [_item(kind, item) for kind in _KINDS for item in getattr(reading, kind) if item.text.strip()]
-
-
-def _item(kind: TextKind, item: TextItem) -> PanelTextItem:
-    return PanelTextItem(kind=kind, text=item.text, speaker=item.speaker, bbox=item.bbox, confidence=item.confidence)
-
-
-def _panel(index: int, one: Detection, reading: PanelReading | None, confidence: float) -> PanelSpec:
-    texts = _texts(reading) if reading else []
-    by_kind = {kind: [item.text for item in texts if item.kind == kind] for kind in TEXT_KINDS}
-    return PanelSpec(
-        panel_coords=[round(value, 2) for value in one.box.xywh], text=PanelText(**by_kind), order=index,
-        confidence=round(one.score, 4), text_confidence=confidence if texts else None, texts=texts,
-        polygon=[[x, y] for x, y in one.polygon], characters=reading.characters if reading else [],
-        description=reading.description if reading else "",
-    )  # fmt: skip
-
-
-def _leftover(assignment: Assignment) -> list[UnassignedText]:
-    return [
-        UnassignedText(kind=item.kind, text=item.text, speaker=item.speaker, bbox=item.bbox, confidence=item.confidence)
-        for reading in assignment.leftover
-        for item in _texts(reading)
-    ]
-
-
-def _bare_row(job: AlignJob) -> dict[str, Any]:
-    """The row of a page that could not be aligned: it stays in the table with score 0."""
-    n_panels = len(job.found.panels()) if job.found else 0
-    return {
-        **_identity(job),
-        "rcnn_panels": n_panels,
-        "quality_score": 0,
-        "is_perfect_match": False,
-        "subsets": subsets(0, None),
-    }
-
-
-def _identity(job: AlignJob) -> dict[str, Any]:
-    return {
-        "image_id": job.page.page_id, "image_path": job.page.image_path, "has_vlm_data": job.analysis.is_file(),
-        "image_exists": job.image.is_file(), "page_id": job.page.page_id, "book_id": job.page.book_id,
-    }  # fmt: skip
-
-
-def _row(job: AlignJob, spec: DataSpec, n_reader: int) -> dict[str, Any]:
-    def with_text(kind: str) -> int:
-        return sum(bool(getattr(panel.text, kind)) for panel in spec.panels)
-
-    quality = spec.quality
-    n_words = sum(len(text.split()) for panel in spec.panels for text in panel.text.all())
-    return {
-        **_identity(job), "rcnn_panels": len(spec.panels), "vlm_panels": n_reader,
-        "panel_count_ratio": quality.panel_count_ratio, "text_coverage": quality.text_coverage,
-        "vlm_panels_with_text": sum(bool(panel.texts) for panel in spec.panels),
-        "vlm_text_dialogue_panels": with_text("dialogue"), "vlm_text_narration_panels": with_text("narration"),
-        "vlm_text_sfx_panels": with_text("sfx"), "quality_score": quality.score,
-        "is_perfect_match": quality.panel_count_ratio == 1.0, "panel_source": spec.provenance.panel_source,
-        "assignment": spec.provenance.assignment, "order_margin": quality.order_margin,
-        "assigned_text_share": quality.assigned_text_share, "reading_direction": spec.reading_direction,
-        "n_texts": sum(len(panel.texts) for panel in spec.panels), "n_unassigned_texts": len(spec.unassigned_text),
-        "n_words": n_words, "n_all_words": n_words + sum(len(item.text.split()) for item in spec.unassigned_text),
-        "subsets": subsets(quality.score, quality.panel_count_ratio),
-    }  # fmt: skip
+def _is_there(path: str) -> bool:
+    """Whether a page image is there: a file, or a member of an archive."""
+    return os.path.isfile(path) or (MARK in path and image_exists(Path(path)))  # noqa: PTH113  (a third of the time)

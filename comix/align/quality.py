@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
+
+from comix.metrics.order import kendall_tau
+from comix.metrics.text import folded
 
 NEAR = (0.9, 1.1)
 ACCEPTABLE = (0.75, 1.25)
@@ -84,6 +91,67 @@ def subsets(score: int, ratio: float | None) -> list[str]:
         names.append("near_perfect")
     names.append({4: "high_quality", 3: "medium_quality"}.get(score, "low_quality"))
     return names
+
+
+def order_agreement(panels: Sequence[int]) -> float | None:
+    """Share of panel pairs that the reader lists in our order; None for fewer than two panels.
+
+    Args:
+        panels: our positions of the panels that were matched by their boxes, in the reader's order.
+
+    >>> order_agreement([0, 1, 2]), order_agreement([1, 0, 2]), order_agreement([0])
+    (1.0, 0.6667, None)
+    """
+    if len(panels) < 2:
+        return None
+    return round((kendall_tau(panels, sorted(panels)) + 1) / 2, 4)
+
+
+def text_agreement(first: Sequence[str], second: Sequence[str]) -> float | None:
+    """How far two readers read the same: Dice coefficient of the letter pairs of their folded words; None without any.
+
+    Letter pairs forgive a misread letter, need no word boundaries (Japanese has none) and do not ask for the same order of
+    balloons.
+
+    >>> text_agreement(["What's up?"], ["WHATS UP"]), text_agreement(["up"], ["down"]), text_agreement([], [])
+    (1.0, 0.0, None)
+    """
+    one, other = (_letter_pairs(texts) for texts in (first, second))
+    total = one.total() + other.total()
+    return round(2 * (one & other).total() / total, 4) if total else None
+
+
+def _letter_pairs(texts: Sequence[str]) -> Counter[str]:
+    pairs: Counter[str] = Counter()
+    for text in texts:
+        letters = folded(text).replace(" ", "")
+        pairs.update([letters] if len(letters) == 1 else [a + b for a, b in pairwise(letters)])
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Least values that a page must reach to be a candidate for training; 0 asks for nothing.
+
+    A page on which a value cannot be measured (the reader gave no boxes, nobody read a word) passes that gate: the run's
+    last line says how many there were.
+    """
+
+    min_order_agreement: float = 0.0
+    min_mean_iou: float = 0.0
+    min_text_agreement: float = 0.0
+
+    def failed(self, order: float | None, iou: float | None, text: float | None) -> list[str]:
+        """Names of the gates a page does not pass.
+
+        >>> Gates(min_mean_iou=0.8).failed(None, 0.7, None), Gates(min_order_agreement=0.9).failed(None, 0.7, None)
+        (['mean_iou'], [])
+        """
+        pairs = {
+            "order_agreement": (order, self.min_order_agreement), "mean_iou": (iou, self.min_mean_iou),
+            "text_agreement": (text, self.min_text_agreement),
+        }  # fmt: skip
+        return [name for name, (value, least) in pairs.items() if value is not None and value < least]
 
 
 SUBSETS = ("perfect_matches", "near_perfect", "high_quality", "medium_quality", "low_quality")

@@ -23,7 +23,7 @@ class PageRecord:
         series: from metadata, else ""; likewise ``volume`` and ``issue`` (a string: "12", "1/2", "Annual 3").
         page_num: position in reading sequence, from 1; an unreadable member keeps its number.
         image_path: page image relative to the workspace, POSIX; a page left in its archive is ``../a.cbz!/p01.jpg``, see
-            `comix.io.inplace`.
+            `comix.io.containers.inplace`.
         width: pixels, EXIF rotation applied; likewise ``height``.
         sha256: of the image bytes; ``md5`` too, for older tools.
         phash: 16 hex digits, perceptual hash of the upright page.
@@ -32,7 +32,7 @@ class PageRecord:
         container: path relative to the library root; ``member``: name inside it.
         issue_sort: sorts as the issues do, see `comix.core.issues.issue_sort`.
         image_notes: what is unusual about the image, comma-separated, see `comix.io.images.ImageFacts`.
-        regions: panels and balloons that the publisher drew (EPUB), as JSON, see `comix.io.regions.in_pixels`; "" for none.
+        regions: panels and balloons that the publisher drew (EPUB), as JSON, see `comix.io.containers.regions.in_pixels`; "" for none.
     """
 
     page_id: str

@@ -143,11 +143,16 @@ class DataSpec(_Strict):
 
 
 def dataspec_path(folder: Path, page_id: str, naming: str = "preserve_tree") -> Path:
-    """Where the DataSpec of a page lies: under its id, or (``naming="hash"``) under a hash of it in 256 folders."""
+    """Where the DataSpec of a page lies."""
+    return folder / dataspec_name(page_id, naming)
+
+
+def dataspec_name(page_id: str, naming: str = "preserve_tree") -> str:
+    """Its file name below ``dataspec/``: the page id, or (``naming="hash"``) a hash of it in 256 folders."""
     if naming == "hash":
         name = hashlib.sha256(page_id.encode()).hexdigest()[:32]
-        return folder / name[:2] / f"{name}.json"
-    return folder / f"{escape(page_id)}.json"
+        return f"{name[:2]}/{name}.json"
+    return f"{escape(page_id)}.json"
 
 
 def write_dataspec(path: Path, spec: DataSpec) -> bool:

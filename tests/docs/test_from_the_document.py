@@ -28,7 +28,8 @@ def workspace(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("command", sorted(COMMANDS, key=lambda command: STAGE_NAMES.index(command.split()[1])))
 def test_the_command_of_a_row_runs(command: str, comix: Callable[..., object], library: Path, workspace: Path) -> None:
     words = [word.replace("LIBRARY", str(library)) for word in command.split()[1:]]
-    words = [word.replace("WS", str(workspace.parent / "cbz-" if "output=" in word else workspace)) for word in words]
+    apart = workspace.parent / "cbz-" if words[0] == "convert" else workspace
+    words = [word.replace("WS", str(apart if "output=" in word else workspace)) for word in words]
     damaged_file_expected = words[0] in ("extract", "convert")
     assert comix(*words).code == (1 if damaged_file_expected else 0)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from comix.align.stage import run_align
+from comix.align.stage import AlignSettings, run_align
 from comix.core.journal import Journal, Row
 from comix.core.work import RunOptions
 from comix.core.workspace import Workspace
@@ -113,8 +113,7 @@ def aligned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     detect(workspace)
     run_order(workspace, "gutter", "cut", "auto", OPTIONS)
     read_by_hand(workspace)
-    settings = {"detector": "gutter", "reader": "hand", "min_det_score": 0.0, "min_text_coverage": 0.6}
-    run_align(workspace, {**settings, "require_image_exists": False}, 3, OPTIONS)
-    run_curate(workspace, "gutter", OPTIONS)
+    run_align(workspace, AlignSettings("gutter", "hand"), OPTIONS)
+    run_curate(workspace, "gutter", ["interior", "splash"], 12, OPTIONS)
     derive_training(workspace)
     return workspace
