@@ -72,7 +72,7 @@ def run_align(workspace: Workspace, settings: AlignSettings, options: RunOptions
     """
     source = source or WorkspaceSource(workspace, settings.detector, settings.reader, settings.second_reader)
     build: Callable[[], Aligner] = partial(build_aligner, settings, workspace.dataspec_dir)
-    options = replace(options, chunk=_CHUNK)
+    options = replace(options, chunk=_CHUNK, sync=workspace.dataspec_dir)
     with stage_journal(workspace.journal("align"), source.variant, options.shard) as journal:
         _take_over(workspace, journal, source.variant, settings.naming)
         items = _items(source.jobs(), settings, workspace.dataspec_dir)

@@ -16,8 +16,8 @@ from comix.align.quality import SUBSETS, Gates
 from comix.align.source import PageFacts
 from comix.core.journal import Journal
 from comix.core.workspace import Workspace
-from comix.io.streams import ChangedOnly, changed_only
 from comix.io.dataspec import dataspec_name
+from comix.io.streams import ChangedOnly, changed_only
 
 COLUMNS: Mapping[str, Any] = {
     "image_id": "", "image_path": "", "rcnn_panels": 0, "vlm_panels": 0, "panel_count_ratio": None, "text_coverage": 0.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib
 import json
@@ -74,6 +75,26 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write atomically; see `atomic_writer`."""
     with atomic_writer(path) as stream:
         stream.write(data)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Make everything written to the file system of a folder durable, in one go: cheaper than syncing many small files.
+
+    Where the system has no call for one file system, all are synced; on Windows nothing is, files there reach the disk on
+    their own within seconds.
+    """
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if sync is None:
+            os.sync()
+        elif sync(handle) != 0:
+            number = ctypes.get_errno()
+            raise WorkspaceError(f"{folder}: what was written did not reach the disk ({os.strerror(number)})")
+    finally:
+        os.close(handle)
 
 
 def write_if_changed(path: Path, data: bytes) -> bool:

@@ -32,7 +32,7 @@ class PageRecord:
         container: path relative to the library root; ``member``: name inside it.
         issue_sort: sorts as the issues do, see `comix.core.issues.issue_sort`.
         image_notes: what is unusual about the image, comma-separated, see `comix.io.images.ImageFacts`.
-        regions: panels and balloons that the publisher drew (EPUB), as JSON, see `comix.io.containers.regions.in_pixels`; "" for none.
+        regions: panels and balloons that the publisher drew (EPUB), as JSON, see `comix.io.containers.regions`; "" for none.
     """
 
     page_id: str

@@ -59,6 +59,8 @@ class RunOptions:
         memory_mb: memory limit of one worker process.
         resume_hint: the command that goes on, printed on Ctrl-C.
         shard: the share of the inputs that this run works on; see `comix.core.shard`.
+        sync: folder whose file system is synced before a batch of outcomes is journalled, for workers that write many small
+            files without syncing each; None where each file is synced as it is written.
         chunk: inputs sent to a worker process at once; more than one for inputs that take less than a millisecond.
     """
 
@@ -70,3 +72,4 @@ class RunOptions:
     resume_hint: str = ""
     shard: Shard = ALL
     chunk: int = 1
+    sync: Path | None = None

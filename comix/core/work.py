@@ -12,6 +12,7 @@ from itertools import chain, islice
 from types import FrameType
 
 from comix.core.errors import UsageError
+from comix.core.files import sync_file_system
 from comix.core.journal import Journal, Row, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
@@ -196,12 +197,19 @@ def _work(
                     summary.fresh += 1
                     progress.advance(outcome.status, item.group or item.key)
                 if finished is None or time.monotonic() - last_commit > 0.5:  # None: nothing new for a while
-                    journal.record(batch)
+                    _record(journal, batch, options)
                     progress.expect(inputs.n_left)
                     batch, last_commit = [], time.monotonic()
         finally:
-            journal.record(batch)
+            _record(journal, batch, options)
             summary.interrupted = stop.is_set()
+
+
+def _record(journal: Journal, batch: list[tuple[Row, tuple[Row, ...]]], options: RunOptions) -> None:
+    """Journal outcomes, what they speak of being on disk before."""
+    if batch and options.sync is not None:
+        sync_file_system(options.sync)
+    journal.record(batch)
 
 
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:

@@ -20,8 +20,8 @@ from comix.core.files import json_bytes, read_json
 from comix.core.geometry import Box
 from comix.core.page import Detection, PageRecord
 from comix.io.cococolumns import CocoColumns, read_columns
-from comix.io.streams import changed_only
 from comix.io.detections import CATEGORY_IDS, PANEL_NAMES, PageDetections
+from comix.io.streams import changed_only
 
 __all__ = [
     "CATEGORY_IDS", "PANEL_NAMES", "CocoFile", "PageDetections", "checked_box", "read_coco", "read_predictions",

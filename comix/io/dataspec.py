@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from comix.core.errors import FileFormatError, WorkspaceError
-from comix.core.files import read_json, write_if_changed
+from comix.core.files import PART_PREFIX, read_json, write_if_changed
 from comix.core.ids import escape
 from comix.io.analysis import UnassignedText
 from comix.io.oldspecs import upgrade
@@ -158,13 +158,14 @@ def dataspec_name(page_id: str, naming: str = "preserve_tree") -> str:
 def write_dataspec(path: Path, spec: DataSpec) -> bool:
     """Write one DataSpec so that it is there whole or not at all; whether the file changed.
 
-    Not synced one by one: a process that dies loses nothing, and after a power cut `align` makes what is missing again.
+    Not synced by itself: `run_stage` syncs all files of a batch before its journal says that they are done.
     """
     data = spec.model_dump_json(indent=1).encode() + b"\n"
     target = os.fspath(path)
     if _holds(target, data):
         return False
-    temporary = os.path.join(os.path.dirname(target), f".part-{os.getpid()}")  # noqa: PTH118, PTH120  (a third of the time)
+    folder, name = os.path.split(target)  # pathlib would take a third of the time
+    temporary = f"{folder}/{PART_PREFIX}{name}"
     try:
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -48,7 +48,9 @@ def read_bgr(path: Path) -> BgrImage:
 
 
 def read_image_bytes(path: Path) -> bytes:
-    """Encoded bytes of a page image: a file, or a member of an archive (``book.cbz!/p01.jpg``, see `comix.io.containers.inplace`).
+    """Encoded bytes of a page image: a file, or a member of an archive.
+
+    ``book.cbz!/p01.jpg`` is such a member, see `comix.io.containers.inplace`.
 
     Raises:
         ItemError: ``image_missing``, ``permission_denied``; ``member_damaged`` and others for a member.
