@@ -25,10 +25,10 @@ def main(cfg: DictConfig) -> int:
     from comix.train.compare import find_runs, notes_of, rendered, table_of
 
     workspace = workspace_of(cfg)
-    runs = find_runs(cfg.runs, workspace.root)
-    rows, notes = table_of(runs), notes_of(runs)
+    found = find_runs(cfg.runs, workspace.root)
+    rows, notes = table_of(found.runs), notes_of(found)
     as_json = json_bytes({"rows": rows, "notes": notes}, indent=1)
-    folder = Path(cfg.output) if cfg.output else _beside([one for one, _ in runs])
+    folder = Path(cfg.output) if cfg.output else _beside([one for one, _ in found.runs])
     write_bytes(folder / "compare.md", rendered(rows, notes, "markdown").encode())
     write_bytes(folder / "compare.csv", rendered(rows, notes, "csv").encode())
     write_bytes(workspace.root / "models" / "compare.json", as_json)

@@ -23,12 +23,13 @@ from comix.core.shard import parse_shard
 from comix.core.workspace import Workspace
 from comix.data.lists import Rejected, load_pages
 from comix.data.page import PageExample
-from comix.embed.place import STORE, TEXTS, checkpoint_identity, embeddings_dir, find_checkpoint
+from comix.embed.place import STORE, TEXTS, embeddings_dir, find_checkpoint, mark_finished
 from comix.embed.rows import embed_inputs, row_facts
 from comix.embed.stage import EmbedOptions, run_embed
 from comix.embed.store import prepare_store
-from comix.embed.texts import write_texts
+from comix.embed.texts import derive_texts
 from comix.io.tables import read_pages
+from comix.train.card import identity
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -46,10 +47,11 @@ def main(cfg: DictConfig) -> int:
     folder = embeddings_dir(workspace, cfg.name or checkpoint.name)
     listed = _list_file(workspace, cfg.list)
     root = Path(cfg.image_root) if cfg.image_root else workspace.root
-    pages, rejected = load_pages([listed], root, cfg.limit, workspace.curation_table)
-    model_hash = checkpoint_identity(checkpoint)
+    known = workspace.root / "cache" / "pages.sqlite"
+    pages, rejected = load_pages([listed], root, cfg.limit, workspace.curation_table, known)
+    model_hash = identity(checkpoint)
     encoder = Encoder(checkpoint, workspace.root / "cache" / "features", cfg.device)
-    rows = partial(_new_rows, workspace, listed, pages, rejected)
+    rows = partial(_new_rows, workspace, pages, rejected)
     store = prepare_store(
         folder / STORE, model_hash, cfg.max_panels, lambda: encoder.open().widths, rows, overwrite=cfg.overwrite
     )
@@ -59,8 +61,10 @@ def main(cfg: DictConfig) -> int:
     inputs = embed_inputs(pages, rejected, model_hash, cfg.max_panels)
     with Journal(workspace.journal("embed"), folder.name) as journal:
         summary = run_embed(store, inputs, encoder.open, journal, options)
-    if summary.fresh or not (folder / TEXTS).is_file():
-        write_texts(store, folder / TEXTS)
+    if summary.fresh:
+        mark_finished(folder, model_hash)
+    if not summary.interrupted:
+        derive_texts(store, folder / TEXTS, is_share=bool(cfg.shard))
     n_twice = sum(one.reason == "duplicate" for one in rejected)
     summary.notes += [f"{n_twice} lines of the list name a page again"] if n_twice else []
     summary.notes.append(str(store.path))
@@ -89,7 +93,7 @@ def _list_file(workspace: Workspace, listed: str) -> Path:
 
 
 def _new_rows(
-    workspace: Workspace, listed: Path, pages: list[PageExample], rejected: list[Rejected], present: set[str]
+    workspace: Workspace, pages: list[PageExample], rejected: list[Rejected], present: set[str]
 ) -> list[dict[str, Any]]:
     """Facts of the pages that have no row yet, in the order of the list."""
     new = [page.page_id for page in pages if page.page_id not in present]
@@ -97,8 +101,8 @@ def _new_rows(
     if not new:
         return []
     records = read_pages(workspace.pages_table) if workspace.pages_table.is_file() else []
-    lines = [line.strip() for line in listed.read_text(encoding="utf-8-sig").splitlines()]
-    manifests = [listed.parent / line for line in lines if line and not line.startswith("#")]
+    manifests = {page.page_id: page.dataspec for page in pages if page.dataspec is not None}
+    manifests |= {one.page_id: Path(one.path) for one in rejected if one.page_id not in manifests}
     images = {page.page_id: page.image for page in pages}
     known = {record.page_id: record for record in records}
     return row_facts(dict.fromkeys(new), known, images, manifests, workspace.root)

@@ -43,7 +43,7 @@ def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
     boxes = {"detections": instantiate(plain(cfg.detector)).name}
     text = {"reader": instantiate(plain(cfg.vlm)).name}
     return {
-        "extract": {**everywhere, **work, "library": str(library), "source": cfg.source, **limit},
+        "extract": {**everywhere, **work, "library": str(library), "source": cfg.source, "mode": cfg.mode, **limit},
         "detect": {**everywhere, **work, **_group("detector", choices, cfg), "save_vis": cfg.save_vis},
         "order": {**everywhere, **light, **boxes, "direction": cfg.direction},
         "analyze": {**everywhere, **work, **_group("vlm", choices, cfg), **boxes},

@@ -16,48 +16,95 @@ Examples:
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comix.apps.common import plain, say, workspace_argument, workspace_of
 from comix.build import instantiate
-from comix.core.errors import UsageError
+from comix.core.errors import MissingInputError, UsageError
 from comix.core.progress import Progress
 from comix.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from comix.data.features import PanelFeatures
+    from comix.data.features import StoredFeatures
     from comix.data.lists import Rejected
     from comix.data.page import PageExample
     from comix.data.settings import DatasetSettings
     from comix.train.plan import Plan
+    from comix.train.settings import TrainerSettings
 
 
 def main(cfg: DictConfig) -> int:
-    """Train one variant; 0, or 1 when listed pages failed."""
-    from comix.train.plan import record_pages, taken_over
+    """Train one variant; 0, 1 when listed pages failed, 130 after Ctrl-C."""
+    from comix.train.plan import is_first_process, record_pages, taken_over
 
     started = time.monotonic()
     workspace = workspace_of(cfg)
     plan = plan_of(cfg, workspace)
     pages, rejected = listed_pages(plan.dataset, workspace)
-    fingerprint = plan.fingerprint(pages)
-    record_pages(workspace.journal("train"), fingerprint, pages, rejected)
-    earlier = taken_over(plan, fingerprint)
+    fingerprint = plan.fingerprint(pages, plan.split(pages))
+    earlier = taken_over(plan, fingerprint, pages)
     if earlier is not None:
         say(f"train: {plan.name} is trained already with these settings and pages (resume=never trains anew)")
-        return finish(earlier, pages, rejected, workspace, time.monotonic() - started)
-    from comix.data.split import split_by_book
+        pages, rejected = set_apart(pages, rejected, earlier.get("failed_pages", ()))
+        notes = [earlier["split_note"], plan.note if plan.note not in earlier["split_note"] else ""]
+        earlier["split_note"] = "; ".join(filter(None, notes))
+    else:
+        model = build_model(cfg, plan)
+        features = None if model.uses_pixels else features_of(pages, workspace, plan.trainer)
+        failed = features.failed if features is not None else unreadable_of(pages, workspace)
+        usable, rejected = set_apart(pages, rejected, failed)
+        if features is not None:
+            kept = {page.page_id for page in usable}
+            features = features.some([place for place, page in enumerate(pages) if page.page_id in kept])
+        pages = usable
+    require_pages(pages, rejected)
+    if is_first_process():
+        record_pages(workspace.journal("train"), fingerprint, pages, rejected)
+    facts = earlier if earlier is not None else trained(plan, fingerprint, model, pages, features, rejected)
+    if facts is None:
+        return interrupted()
+    return finish(facts, pages, rejected, workspace, time.monotonic() - started) if "name" in facts else 0
+
+
+def trained(
+    plan: Plan,
+    fingerprint: str,
+    model: Any,
+    pages: list[PageExample],
+    features: StoredFeatures | None,
+    rejected: list[Rejected],
+) -> dict[str, Any] | None:
+    """What the run says of itself; None after Ctrl-C."""
+    from comix.train.keeper import TrainingInterruptedError
     from comix.train.run import train
 
-    model = build_model(cfg, plan)
-    features = None if model.uses_pixels else features_of(pages, workspace)
-    split = split_by_book(pages, plan.dataset.val_fraction, plan.dataset.split_seed)
-    facts = train(plan, model, pages, split, features, len(rejected))
-    return finish(facts, pages, rejected, workspace, time.monotonic() - started) if facts else 0
+    try:
+        return train(plan, fingerprint, model, pages, features, rejected)
+    except TrainingInterruptedError:
+        return None
+
+
+def interrupted() -> int:
+    """Print the command that goes on; the exit code, or, in a sweep, the end of it.
+
+    Raises:
+        KeyboardInterrupt: in a sweep, whose other jobs must not start.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    say(f"train: interrupted, the state is saved; go on with: {shlex.join(['comix', *sys.argv[1:]])}")
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise KeyboardInterrupt
+    return 130
 
 
 def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
@@ -94,6 +141,7 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
         dataset=instantiate(plain(cfg.dataset)),
         model={"name": choices["model"], **plain(cfg.model)},
         config={str(key): value for key, value in dict(OmegaConf.to_container(cfg, resolve=False)).items()},  # type: ignore[arg-type]
+        note=duplicates_note(workspace),
     )
 
 
@@ -115,19 +163,53 @@ def listed_pages(dataset: DatasetSettings, workspace: Workspace) -> tuple[list[P
     Raises:
         ComixError: no list, or no page in it can be used.
     """
-    from comix.core.errors import MissingInputError
     from comix.data.lists import load_pages
 
     lists = [Path(one).expanduser() for one in dataset.lists] or [workspace.lists_dir / "training.txt"]
     root = Path(dataset.image_root).expanduser() if dataset.image_root else workspace.root
-    pages, rejected = load_pages(lists, root, dataset.max_samples, workspace.curation_table)
+    pages, rejected = load_pages(lists, root, dataset.max_samples, workspace.curation_table, known_pages(workspace))
+    require_pages(pages, rejected)
+    return pages, rejected
+
+
+def require_pages(pages: list[PageExample], rejected: list[Rejected]) -> None:
+    """Stop when there is nothing to learn from.
+
+    Raises:
+        MissingInputError: says what is wrong with the first page.
+    """
     if not pages:
         first = rejected[0]
         raise MissingInputError(
-            f"{', '.join(map(str, lists))}: none of {len(rejected)} listed pages can be used; first: {first.path}: "
-            f"{first.reason}: {first.detail}"
+            f"none of {len(rejected)} listed pages can be used; first: {first.path}: {first.reason}: {first.detail}"
         )
-    return pages, rejected
+
+
+def known_pages(workspace: Workspace) -> Path:
+    """Where is kept what was read of DataSpecs and images."""
+    return workspace.root / "cache" / "pages.sqlite"
+
+
+def set_apart(
+    pages: list[PageExample], rejected: list[Rejected], failed: Iterable[Sequence[str]]
+) -> tuple[list[PageExample], list[Rejected]]:
+    """The pages without those that failed, and the rejected ones with them.
+
+    Args:
+        failed: page id, reason and detail of each.
+    """
+    from comix.data.lists import Rejected
+
+    faults = {page_id: (reason, detail) for page_id, reason, detail in failed}
+    more = [Rejected(page.page_id, page.page_id, "failed", *faults[page.page_id]) for page in pages if page.page_id in faults]
+    return [page for page in pages if page.page_id not in faults], [*rejected, *more]
+
+
+def duplicates_note(workspace: Workspace) -> str:
+    """What to say where copies may be on both sides because nobody has looked for them."""
+    if workspace.curation_table.is_file():
+        return ""
+    return "no curation.parquet: copies of a page may be trained on and validated on; first run: comix curate"
 
 
 def build_model(cfg: DictConfig, plan: Plan) -> Any:
@@ -138,19 +220,41 @@ def build_model(cfg: DictConfig, plan: Plan) -> Any:
     return instantiate({**plain(cfg.model), "heads": plan.objective.heads})
 
 
-def features_of(pages: list[PageExample], workspace: Workspace) -> PanelFeatures:
-    """Cached features of the pages, computed where missing, with a progress line then."""
-    from comix.data.features import panel_features
+def features_of(pages: list[PageExample], workspace: Workspace, trainer: TrainerSettings) -> StoredFeatures:
+    """Cached features of the pages, computed where missing, with a progress line then; by one process at a time."""
+    import torch
+    from filelock import FileLock
 
+    from comix.data.features import FeatureStore
+
+    folder = workspace.root / "cache" / "features"
+    folder.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    with FileLock(folder / "features.lock"), lazy_progress("features") as show, FeatureStore(folder, device) as store:
+        return store.panels(pages, show)
+
+
+def unreadable_of(pages: list[PageExample], workspace: Workspace) -> list[tuple[str, str, str]]:
+    """Pages whose image cannot be decoded; images that could be before, and have not changed, are not decoded again."""
+    from comix.data.known import Known
+    from comix.data.pixels import unreadable
+
+    with lazy_progress("images") as show, Known(known_pages(workspace), workspace.root) as known:
+        return unreadable(pages, known, show)
+
+
+@contextmanager
+def lazy_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress line over pages that begins with the first one."""
     line: list[Progress] = []
 
-    def show(done: int, total: int, page_id: str) -> None:
+    def show(_done: int, total: int, page_id: str) -> None:
         if not line:
-            line.append(Progress("features", total, "pages").__enter__())
+            line.append(Progress(what, total, "pages").__enter__())
         line[0].advance("done", page_id)
 
     try:
-        return panel_features(pages, workspace.root / "cache" / "features", show)
+        yield show
     finally:
         for one in line:
             one.__exit__(None, None, None)
@@ -165,7 +269,9 @@ def finish(
     say(f"train: {listed} pages = {len(pages)} done + {failed} failed + {len(rejected) - failed} skipped ({seconds:.1f} s)")
     if failed:
         say(f"  {failed} failed: comix failures stage=train {workspace_argument(workspace)}")
-    final, val, chance = facts["final"], facts["validation"], facts["baselines"].get("chance", {})
+    side, standards = ("test", "test_baselines") if facts.get("test") else ("validation", "baselines")
+    final, held, chance = facts["final"], facts[side], facts[standards].get("chance", {})
+    where = f"{facts['n_pages']['test']} test pages" if side == "test" else f"{facts['n_pages']['val']} held-out pages"
     say(
         f"  {facts['name']}: loss {final['loss']:.4f} (MPM {final['mpm']:.4f}, POP {final['pop']:.4f}, RPP {final['rpp']:.4f}) "
         f"after {facts['epochs']} epochs on {facts['n_pages']['train']} pages; best epoch {facts['best_epoch']}"
@@ -174,9 +280,10 @@ def finish(
         ("rpp_next_accuracy", "next panel"),
         ("pop_auc", "panel on page AUC"),
         ("mpm_retrieval", "hidden panel"),
+        ("page_retrieval", "half a page found by the other half"),
     ):
-        if val.get(name) is not None:
-            say(f"  {label}: {val[name]:.3f} on {facts['n_pages']['val']} held-out pages (chance {chance.get(name) or 0:.3f})")
+        if held.get(name) is not None:
+            say(f"  {label}: {held[name]:.3f} on {where} (chance {chance.get(name) or 0:.3f})")
     for note in filter(None, [facts["split_note"], f"{facts['bad_steps']} bad steps left out" if facts["bad_steps"] else ""]):
         say(f"  note: {note}")
     say(f"  checkpoint: {workspace.root / 'models' / facts['name']}; table: comix compare {workspace_argument(workspace)}")

@@ -10,7 +10,7 @@ from comix.core.workspace import Workspace
 from comix.embed.place import INDEX, STORE
 from comix.io.zarrstore import EmbeddingStore
 from comix.search.manifest import is_intact, read_manifest
-from comix.train.checkpoint import CARD, check_weights, read_card
+from comix.train.card import CARD, check_weights, read_card
 
 
 def check_models(workspace: Workspace, deep: bool) -> Iterator[Part]:

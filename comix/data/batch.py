@@ -27,6 +27,11 @@ def collate(pages: Sequence[PageExample], features: PanelFeatures, seed: int | N
     Raises:
         UsageError: no pages, a page without panels, or features of other pages.
     """
+    return collated(pages, features, seed)[0]
+
+
+def collated(pages: Sequence[PageExample], features: PanelFeatures, seed: int | None = None) -> tuple[Batch, Ints]:
+    """`collate`, and the row of ``features`` that each row of the batch was."""
     counts = [len(page.boxes) for page in pages]
     if not pages or min(counts) == 0:
         raise UsageError("a batch holds at least one page, and each of its pages at least one panel")
@@ -36,7 +41,7 @@ def collate(pages: Sequence[PageExample], features: PanelFeatures, seed: int | N
     rows = np.concatenate([order + start for order, start in zip(orders, features.offsets[:-1], strict=True)])
     layout = np.concatenate([page_layout(page) for page in pages])[rows]
     books = {book: number for number, book in enumerate(dict.fromkeys(page.book_id for page in pages))}
-    return Batch(
+    batch = Batch(
         page_ids=tuple(page.page_id for page in pages),
         books=torch.tensor([books[page.book_id] for page in pages]),
         page_index=torch.repeat_interleave(torch.arange(len(pages)), torch.tensor(counts)),
@@ -49,6 +54,7 @@ def collate(pages: Sequence[PageExample], features: PanelFeatures, seed: int | N
         image=torch.from_numpy(features.image[rows]),
         text=torch.from_numpy(features.text[rows]),
     )
+    return batch, rows
 
 
 def shuffled(page_id: str, n: int, seed: int | None) -> Ints:

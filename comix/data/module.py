@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import overload
 
+import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset
 
+from comix.core.files import digest
 from comix.data.batch import collate
-from comix.data.features import PanelFeatures
+from comix.data.features import Features, PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader, pixel_batch
 from comix.data.sampler import BatchKey, TrainBatches
 from comix.data.split import Split
 from comix.models.batch import Batch
 
-_VAL_PAGES = 64
-"""Pages of a validation block; its other pages hold the wrong answers."""
+_BLOCK_PAGES = 64
+"""Pages of a held-out block; its other pages hold the wrong answers."""
 
 
 class PageBatches(Dataset[Batch]):
@@ -25,18 +29,22 @@ class PageBatches(Dataset[Batch]):
     Args:
         pages: all pages, training and validation, each with at least one panel.
         features: of these pages; None for models that read pixels.
-        reader: how such models want them.
+        reader: how such models want them; with neither the batches hold places only.
     """
 
-    def __init__(self, pages: Sequence[PageExample], features: PanelFeatures | None, reader: PixelReader | None = None) -> None:
+    def __init__(self, pages: Sequence[PageExample], features: Features | None, reader: PixelReader | None = None) -> None:
         self.pages, self.features, self.reader = pages, features, reader
 
     def __getitem__(self, key: BatchKey) -> Batch:
         chosen = [self.pages[index] for index in key.pages]
         if self.features is not None:
             return collate(chosen, self.features.of(key.pages), key.seed)
-        assert self.reader is not None
-        return pixel_batch(chosen, self.reader, key.seed)
+        if self.reader is not None:
+            return pixel_batch(chosen, self.reader, key.seed)
+        counts = [len(page.boxes) for page in chosen]
+        no, nothing = np.zeros(sum(counts), np.bool_), np.zeros((sum(counts), 0), np.float32)
+        places = PanelFeatures(nothing, nothing, no, no, np.cumsum([0, *counts]))
+        return replace(collate(chosen, places, key.seed), image=None, text=None)
 
 
 class PageData(pl.LightningDataModule):
@@ -66,26 +74,60 @@ class PageData(pl.LightningDataModule):
         assert trainer is not None
         sampler = self.train_batches(self._position, trainer.global_rank, trainer.world_size)
         return DataLoader(
-            _Chosen(self.batches, self.split.train), sampler=sampler, batch_size=None, num_workers=self.num_workers
-        )
+            _Chosen(self.batches, self.split.train), sampler=sampler, batch_size=None, num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )  # fmt: skip
 
-    def val_batches(self) -> list[Batch]:
-        """Validation pages in blocks, in their order, so that pages of a book are together; panels shuffled."""
-        return [self.batches[BatchKey(block, self.seed)] for block in self.val_blocks()]
+    def val_blocks(self) -> Blocks:
+        """Validation pages in blocks."""
+        return Blocks(self.batches, self.split.val, self.seed)
 
-    def val_blocks(self) -> list[tuple[int, ...]]:
-        """Positions of the pages of each validation block."""
-        val = self.split.val
-        return [tuple(val[at : at + _VAL_PAGES]) for at in range(0, len(val), _VAL_PAGES)]
+    def test_blocks(self) -> Blocks:
+        """Test pages in blocks."""
+        return Blocks(self.batches, self.split.test, self.seed)
+
+    def digest(self, *how: object) -> str:
+        """A hash of the sides' pages and of how their batches are made up, with what else the caller knows of that."""
+        return digest(self.split.digest(self.batches.pages), self.batch_size, self.seed, how)
 
     def _position(self) -> tuple[int, int]:
         """Epoch and batches of it already trained on, from the number of optimiser steps: right after a resume, too."""
         trainer = self.trainer
         assert trainer is not None
         size = len(self.train_batches(self._position, trainer.global_rank, trainer.world_size))
+        limit = trainer.limit_train_batches
+        size = min(size, limit) if isinstance(limit, int) else size
         per_epoch = -(-size // trainer.accumulate_grad_batches)
         epoch, steps = divmod(trainer.global_step, per_epoch)
         return epoch, steps * trainer.accumulate_grad_batches
+
+
+class Blocks(Sequence[Batch]):
+    """Held-out pages in blocks, in their order, so that pages of a book are together; panels shuffled.
+
+    A block is made when it is asked for and not kept.
+    """
+
+    def __init__(self, batches: PageBatches, pages: Sequence[int], seed: int) -> None:
+        self.batches, self.seed = batches, seed
+        self.pages = [tuple(pages[at : at + _BLOCK_PAGES]) for at in range(0, len(pages), _BLOCK_PAGES)]
+
+    def places(self) -> Blocks:
+        """The same blocks without pixels, for what needs none; cached features stay."""
+        batches = PageBatches(self.batches.pages, self.batches.features)
+        return Blocks(batches, [page for block in self.pages for page in block], self.seed)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    @overload
+    def __getitem__(self, index: int) -> Batch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Batch]: ...
+    def __getitem__(self, index: int | slice) -> Batch | list[Batch]:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(len(self)))]
+        return self.batches[BatchKey(self.pages[index], self.seed)]
 
 
 class _Chosen(Dataset[Batch]):

@@ -21,7 +21,8 @@ class PageExample:
         texts: literal words per panel, one string each ("" for a silent panel), same length as ``boxes``.
         page_type: "" when unknown.
         duplicate_group: "" for a page without duplicates; pages of one group never straddle a split.
-        order_is_weak: the reading order is a rule's own, not annotated by a person, a publisher or by construction.
+        order_is_weak: the reading order is a rule's or a reader's own, not annotated by people.
+        dataspec: the file it came from, as listed; None when it came from elsewhere.
     """
 
     page_id: str
@@ -36,3 +37,4 @@ class PageExample:
     page_type: str = ""
     duplicate_group: str = ""
     order_is_weak: bool = True
+    dataspec: Path | None = None

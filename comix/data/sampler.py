@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -70,6 +71,6 @@ class TrainBatches(Sampler[BatchKey]):
     def __iter__(self) -> Iterator[BatchKey]:
         epoch, done = self.position()
         batches = batches_of_epoch(self.books, self.batch_size, self.seed, epoch)
-        batches += batches[: len(self) * self.world - len(batches)]  # every process gets as many
-        for batch in batches[self.rank :: self.world][done:]:
+        even = list(islice(cycle(batches), len(self) * self.world))  # every process gets as many, some twice
+        for batch in even[self.rank :: self.world][done:]:
             yield BatchKey(batch, seed=self.seed * 1_000_003 + epoch)

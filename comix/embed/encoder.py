@@ -15,7 +15,7 @@ from comix.data.page import PageExample
 from comix.io.zarrlayout import END_OF_PAGE
 
 if TYPE_CHECKING:
-    from comix.data.pixels import PixelReader
+    from comix.io.images import BgrImage
     from comix.train.checkpoint import LoadedModel
 
 Floats = NDArray[np.float32]
@@ -60,13 +60,16 @@ class PageEncoder(Protocol):
     def encode(self, pages: Sequence[PageExample]) -> list[EncodedPage | ItemError]:
         """One answer per page, in order; a page that cannot be used is an error and never stops the others."""
 
+    def close(self) -> None:
+        """Called when nothing more is to be encoded."""
+
 
 class CheckpointEncoder:
     """A checkpoint of `comix train`; the weights are loaded at once.
 
     Args:
         checkpoint: folder with ``model.safetensors``, or that file.
-        cache_dir: where panel features are kept, shared with `train`.
+        cache_dir: where panel features are kept, shared with `train`; opened once, `close` writes what is new.
         device: ``cpu``, ``cuda`` or ``auto``, which takes a GPU where there is one.
 
     Raises:
@@ -77,14 +80,14 @@ class CheckpointEncoder:
     def __init__(self, checkpoint: Path, cache_dir: Path, device: str = "auto") -> None:
         import torch
 
+        from comix.data.features import FeatureStore
         from comix.train.checkpoint import load_model
 
         self._loaded: LoadedModel = load_model(checkpoint)
-        self._cache_dir = cache_dir
         wanted = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         self._device = torch.device(wanted)
+        self._features = FeatureStore(cache_dir, wanted)
         self._model: Any = self._loaded.model.to(self._device).eval()
-        self._reader = _pixel_reader(self._model) if self._model.uses_pixels else None
 
     @property
     def model_hash(self) -> str:
@@ -94,12 +97,16 @@ class CheckpointEncoder:
     @property
     def widths(self) -> tuple[int, int, int]:
         """Widths of fused, image and text embeddings."""
-        from comix.models.frozen import IMAGE_DIM, TEXT_DIM
+        from comix.models.encoder_names import IMAGE_DIM, TEXT_DIM
 
         return int(self._model.dim), IMAGE_DIM, TEXT_DIM
 
+    def close(self) -> None:
+        """Write the features that are new."""
+        self._features.flush()
+
     def encode(self, pages: Sequence[PageExample]) -> list[EncodedPage | ItemError]:
-        """One answer per page, in order.
+        """One answer per page, in order; each page is decoded once.
 
         Args:
             pages: each with at least one panel.
@@ -107,13 +114,18 @@ class CheckpointEncoder:
         import torch
 
         from comix.data.batch import collate
-        from comix.data.features import panel_features
         from comix.data.pixels import pixel_batch
 
-        features = panel_features(pages, self._cache_dir)
-        faults = {page_id: ItemError(reason, detail) for page_id, reason, detail in features.failed}
-        batch = (pixel_batch(pages, self._reader) if self._reader else collate(pages, features)).to(self._device)
+        pictures = _Pictures()
+        stored = self._features.panels(pages, read=pictures)
+        features = stored.of(range(len(pages)))
+        faults = {page_id: ItemError(reason, detail) for page_id, reason, detail in stored.failed}
+        reader = self._loaded.reader
+        if reader is not None:
+            faults |= pictures.faults(pages)
+        batch = pixel_batch(pages, reader, read=pictures) if reader is not None else collate(pages, features)
         with torch.inference_mode():
+            batch = batch.to(self._device)
             encoded = self._model.encode(batch)
             logits = self._model.next_panel_logits(encoded, batch)
         panels, attention = encoded.panels.cpu().numpy(), encoded.attention.cpu().numpy()
@@ -130,13 +142,39 @@ class CheckpointEncoder:
         return found
 
 
-def _pixel_reader(model: Any) -> PixelReader:
-    """How a model that trained its encoders wants its input."""
-    from comix.data.pixels import PixelReader
-    from comix.models.encoders import tokenizer_of
+class _Pictures:
+    """Reads the pictures of a page's panels, and remembers them and what went wrong for the rest of the batch."""
 
-    image = model.image
-    return PixelReader(image.image_size, image.mean, image.std, tokenizer_of(str(model.settings["text"])))
+    def __init__(self) -> None:
+        self._read: dict[str, list[BgrImage] | ItemError] = {}
+
+    def __call__(self, page: PageExample) -> list[BgrImage]:
+        """The pictures.
+
+        Raises:
+            ItemError: as `comix.data.features.panel_pictures`.
+        """
+        from comix.data.features import panel_pictures
+
+        if page.page_id not in self._read:
+            try:
+                self._read[page.page_id] = panel_pictures(page)
+            except ItemError as error:
+                self._read[page.page_id] = error
+        found = self._read[page.page_id]
+        if isinstance(found, ItemError):
+            raise found
+        return found
+
+    def faults(self, pages: Sequence[PageExample]) -> dict[str, ItemError]:
+        """Pages of which there are no pictures."""
+        found: dict[str, ItemError] = {}
+        for page in pages:
+            try:
+                self(page)
+            except ItemError as error:
+                found[page.page_id] = error
+        return found
 
 
 def boxes_of(page: PageExample) -> Floats:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from difflib import get_close_matches
 from pathlib import Path
 
-from comix.core.errors import FileFormatError, MissingInputError, UsageError
+from comix.core.errors import MissingInputError, UsageError
+from comix.core.files import json_bytes, read_json, write_bytes
 from comix.core.workspace import Workspace
+from comix.train.card import CARD
 
-STORE, TEXTS, INDEX = "embeddings.zarr", "text.parquet", "index"
-WEIGHTS, CARD = "model.safetensors", "model.yaml"
+STORE, TEXTS, INDEX, FINISHED = "embeddings.zarr", "text.parquet", "index", "embedded.json"
 
 
 def embeddings_dir(workspace: Workspace, name: str) -> Path:
@@ -33,7 +35,7 @@ def choose_embeddings(workspace: Workspace, name: str) -> str:
     if not present:
         raise MissingInputError(f"workspace={workspace.root}: nothing is embedded yet; first run: comix embed")
     if not name:
-        return max(present, key=lambda one: ((present[one] / "status").stat().st_mtime, one))
+        return max(present, key=lambda one: (_finished(present[one]), one))
     if name not in present:
         raise MissingInputError(f"name={name}: no such embeddings; this workspace has: {', '.join(sorted(present))}")
     return name
@@ -67,18 +69,14 @@ def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
     return folder
 
 
-def checkpoint_identity(folder: Path) -> str:
-    """The model hash as the checkpoint's card has it, read without loading the weights.
+def mark_finished(folder: Path, model_hash: str) -> None:
+    """Note that embeddings were written just now; the newest are what `index`, `search` and `report` take."""
+    write_bytes(folder / FINISHED, json_bytes({"finished": time.time(), "model_hash": model_hash}))
 
-    Raises:
-        FileFormatError: not a model card of CoMix.
-    """
-    import yaml
 
-    try:
-        card = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
-        return str(card["sha256"])[:16]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise FileFormatError(
-            f"{folder / CARD}: not a model card of CoMix ({type(error).__name__}); wanted a checkpoint of comix train"
-        ) from error
+def _finished(store: Path) -> float:
+    """When a store was last written, in seconds since 1970; of one without the mark, when its newest chunk was."""
+    mark = store.parent / FINISHED
+    if mark.is_file():
+        return float(read_json(mark)["finished"])
+    return max((file.stat().st_mtime for file in (store / "status").rglob("*")), default=0.0)

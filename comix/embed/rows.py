@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from comix.core.files import digest
-from comix.core.ids import escape
 from comix.core.page import PageRecord
 from comix.data.lists import Rejected
 from comix.data.page import PageExample
@@ -54,14 +53,14 @@ def embed_inputs(
 
 
 def _row_digest(*parts: object) -> int:
-    return int(digest("row 1", *parts), 16) or 1
+    return int(digest("row 2", *parts), 16) or 1
 
 
 def row_facts(
     page_ids: Iterable[str],
     records: Mapping[str, PageRecord],
     images: Mapping[str, Path],
-    manifests: Iterable[Path],
+    manifests: Mapping[str, Path],
     root: Path,
 ) -> list[dict[str, Any]]:
     """The ``row`` variables of pages, in the order given.
@@ -70,13 +69,11 @@ def row_facts(
         page_ids: their ids.
         records: the page table by id; pages that are not in it keep empty facts.
         images: image files by id, for pages that are not in the table.
-        manifests: DataSpec files as listed.
+        manifests: DataSpec files by id.
         root: the workspace; paths inside it are stored relative to it.
     """
-    ids = list(page_ids)
-    found = manifests_by_page(ids, manifests)
     rows = []
-    for page_id in ids:
+    for page_id in page_ids:
         record = records.get(page_id)
         row: dict[str, Any] = {**dict.fromkeys(names("row"), ""), "page_id": page_id, "page_num": 0}
         if record is not None:
@@ -84,28 +81,10 @@ def row_facts(
             row |= {name: getattr(record, name) for name in taken}
         elif page_id in images:
             row["image_path"] = _inside(images[page_id], root)
-        if page_id in found:
-            row["manifest_path"] = _inside(found[page_id], root)
+        if page_id in manifests:
+            row["manifest_path"] = _inside(manifests[page_id], root)
         rows.append(row)
     return rows
-
-
-def manifests_by_page(page_ids: Iterable[str], manifests: Iterable[Path]) -> dict[str, Path]:
-    """The listed DataSpec of each page: its path ends in the escaped page id.
-
-    >>> manifests_by_page(["a/b/0001"], [Path("x/dataspec/a/b/0001.json")])["a/b/0001"].as_posix()
-    'x/dataspec/a/b/0001.json'
-    """
-    wanted = {f"{escape(page_id)}.json": page_id for page_id in page_ids}
-    found: dict[str, Path] = {}
-    for path in manifests:
-        parts = path.as_posix().split("/")
-        for start in range(len(parts)):
-            page_id = wanted.get("/".join(parts[start:]))
-            if page_id is not None:
-                found.setdefault(page_id, path)
-                break
-    return found
 
 
 def _inside(path: Path, root: Path) -> str:

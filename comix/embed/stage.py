@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from comix.core.errors import ItemError
+from comix.core.errors import ComixError, ItemError
 from comix.core.journal import Journal, Status
 from comix.core.progress import Progress
 from comix.core.shard import ALL, Shard
@@ -18,6 +18,13 @@ from comix.embed.chunk import ChunkWriter, journal_row, needs_work
 from comix.embed.encoder import EncodedPage, PageEncoder
 from comix.embed.rows import EmbedInput
 from comix.io.zarrstore import EmbeddingStore
+
+_MOST_STUMBLES = 8
+"""Pages in a row that the model stumbles over before the run stops: by then it is not the pages."""
+
+
+class EmbedStoppedError(ComixError, RuntimeError):
+    """Embedding cannot go on: what fails is not a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +70,14 @@ def run_embed(
     journal.record([(journal_row(one, "failed", one.reason, one.detail), ()) for one in homeless])
     run.summary.failed = len(homeless)
     n_todo = sum(len(run.todo(chunk, rows)) for chunk, rows in members.items())
-    if n_todo:
-        with Progress("embed", n_todo, "pages") as progress:
-            run.work(members, progress)
-    else:
-        run.work(members, None)
+    try:
+        if n_todo:
+            with Progress("embed", n_todo, "pages") as progress:
+                run.work(members, progress)
+        else:
+            run.work(members, None)
+    finally:
+        run.close()
     run.summary.seconds = time.monotonic() - started
     run.summary.notes += _dropped_note(store, members)
     return run.summary
@@ -115,6 +125,7 @@ class _Run:
         self._retry = parse_retry(self.options.retry)
         self._known = self.journal.state()
         self._encoder: PageEncoder | None = None
+        self._stumbled = 0
 
     def work(self, members: Members, progress: Progress | None) -> None:
         """All chunks, those held by another process last."""
@@ -168,11 +179,22 @@ class _Run:
                 self._finish(writer.put_fault(row, one), one, progress)
         with_page = [(row, one, one.page) for row, one in todo if one.page is not None]
         size = self.options.batch_size
+        held: list[tuple[int, EmbedInput, EncodedPage | ItemError]] = []
         for _, members in groupby(with_page, key=lambda member: member[0] // size):
             batch = list(members)
-            for (row, one, _), found in zip(batch, self._encode([page for _, _, page in batch]), strict=True):
-                self._finish(writer.put(row, one, found), one, progress)
+            found = self._encode([page for _, _, page in batch])
+            held += [(row, one, answer) for (row, one, _), answer in zip(batch, found, strict=True)]
+            if not self._stumbled:  # else it is not known yet whether it is these pages or the machine
+                self._put(writer, held, progress)
+                held = []
             writer.flush_when_due()
+        self._put(writer, held, progress)
+
+    def _put(
+        self, writer: ChunkWriter, answers: list[tuple[int, EmbedInput, EncodedPage | ItemError]], progress: Progress | None
+    ) -> None:
+        for row, one, answer in answers:
+            self._finish(writer.put(row, one, answer), one, progress)
 
     def _finish(self, status: Status, one: EmbedInput, progress: Progress | None) -> None:
         self._count(status)
@@ -184,11 +206,42 @@ class _Run:
         setattr(self.summary, status, getattr(self.summary, status) + 1)
 
     def _encode(self, pages: list[PageExample]) -> list[EncodedPage | ItemError]:
-        """Answers for a batch; when the model stumbles, page by page, so that only the faulty one fails."""
+        """Answers for a batch; when the model stumbles, half by half, so that only the faulty page fails.
+
+        Raises:
+            EmbedStoppedError: it stumbles over every page, one after another: that is no page's fault.
+            OSError: the disk, the weights or the cache: no page's fault either.
+        """
         self._encoder = self._encoder or self.open_encoder()
         try:
-            return self._encoder.encode(pages)
-        except Exception:  # noqa: BLE001  (one bad page never stops a run; its row shows the whole traceback)
-            if len(pages) == 1:
-                return [ItemError("internal_error", traceback.format_exc(limit=-8))]
-            return [found for page in pages for found in self._encode([page])]
+            found = self._encoder.encode(pages)
+        except (OSError, ComixError):
+            raise
+        except Exception as error:
+            if len(pages) > 1:
+                middle = len(pages) // 2
+                return self._encode(pages[:middle]) + self._encode(pages[middle:])
+            self._stumbled += 1
+            if self._stumbled >= _MOST_STUMBLES:
+                raise EmbedStoppedError(
+                    f"the model fails on page after page ({self._stumbled} so far, last {pages[0].page_id}): {_line(error)}; "
+                    "what is embedded is kept; see to this, then run the same command again"
+                ) from error
+            reason = "out_of_memory" if _is_memory(error) else "internal_error"
+            return [ItemError(reason, traceback.format_exc(limit=-8))]
+        self._stumbled = 0
+        return found
+
+    def close(self) -> None:
+        """Let the encoder write what it keeps."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+
+def _is_memory(error: Exception) -> bool:
+    """Whether memory ran out, the processor's or the GPU's, whose error is only known by torch."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

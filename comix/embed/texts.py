@@ -5,7 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 from comix.core.files import atomic_writer
+from comix.io.zarrlayout import EMPTY
 from comix.io.zarrstore import EmbeddingStore
+
+_DIGEST = b"store_digest"
+
+
+def derive_texts(store: EmbeddingStore, path: Path, is_share: bool) -> bool:
+    """Write the table, unless it was written of these rows; whether it wrote. One process at a time looks and writes.
+
+    Args:
+        is_share: this run has done a share of the rows: it writes only when all are settled, which the last share finds.
+    """
+    from filelock import FileLock
+
+    with FileLock(store.path.parent / ".locks" / "texts.lock"):
+        if is_share and (store.read("status") == EMPTY).any():
+            return False
+        now = store.digest()
+        if _made_of(path) == now:
+            return False
+        write_texts(store, path)
+        return True
+
+
+def _made_of(path: Path) -> str:
+    """The digest of the rows that a table was made of, "" when there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return str((pq.read_schema(path).metadata or {}).get(_DIGEST, b"").decode())
+    except (OSError, pa.ArrowException):
+        return ""
 
 
 def write_texts(store: EmbeddingStore, path: Path) -> int:
@@ -17,8 +49,10 @@ def write_texts(store: EmbeddingStore, path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    digest = store.digest()
     numbers = [(name, pa.float32()) for name in "xywh"]
     schema = pa.schema([("row", pa.int64()), ("page_id", pa.string()), ("panel", pa.int32()), *numbers, ("text", pa.string())])
+    schema = schema.with_metadata({_DIGEST: digest.encode()})
     n_rows = 0
     with atomic_writer(path) as stream, pq.ParquetWriter(stream, schema) as writer:
         for chunk in range(store.n_chunks):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from comix.core.errors import UsageError, WorkspaceError
 from comix.core.ids import escape, propose_book_ids
-from comix.io.members import CONTAINER_SUFFIXES
+from comix.io.containers.members import CONTAINER_SUFFIXES
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS books (
     source TEXT NOT NULL, container TEXT NOT NULL, book_id TEXT NOT NULL UNIQUE, folder TEXT NOT NULL UNIQUE,

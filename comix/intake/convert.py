@@ -20,10 +20,10 @@ from comix.intake.library import Found, find_containers
 from comix.intake.metadata import read_metadata
 from comix.intake.pages import member_key, metadata_of, without_pages
 from comix.intake.sequence import page_sequence
-from comix.io.archives import write_cbz
-from comix.io.container import open_container
+from comix.io.containers.archives import write_cbz
+from comix.io.containers.container import open_container
+from comix.io.containers.members import Container, Member, junk_reason
 from comix.io.images import inspect_image
-from comix.io.members import Container, Member, junk_reason
 
 CONVERT_VERSION = "2"
 """Part of every fingerprint."""

@@ -19,7 +19,7 @@ from comix.intake.books import assign_books, library_name
 from comix.intake.filenames import from_file_name
 from comix.intake.library import find_containers
 from comix.intake.pages import ExtractJob, Extractor, ExtractSettings, build_extractor
-from comix.io.inplace import MARK
+from comix.io.containers.inplace import MARK
 from comix.io.tables import write_pages
 
 EXTRACT_VERSION = "2"

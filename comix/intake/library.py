@@ -10,9 +10,9 @@ from pathlib import Path
 from natsort import natsort_keygen, ns
 
 from comix.core.errors import MissingInputError, UsageError
-from comix.io.container import sniff
-from comix.io.members import CONTAINER_SUFFIXES, is_image_name, junk_reason
-from comix.io.volumes import leader, volume_of, volume_scheme, volume_sets
+from comix.io.containers.container import sniff
+from comix.io.containers.members import CONTAINER_SUFFIXES, is_image_name, junk_reason
+from comix.io.containers.volumes import leader, volume_of, volume_scheme, volume_sets
 
 _SIDECAR_STEMS = {"cover", "folder", "poster", "thumb", "thumbnail"}
 """Pictures that library programs put beside their books; not a book of their own."""

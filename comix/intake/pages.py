@@ -22,12 +22,12 @@ from comix.intake.library import Found
 from comix.intake.metadata import is_readable, read_metadata
 from comix.intake.publish import PageFolder
 from comix.intake.sequence import PageSequence, page_sequence
-from comix.io.container import FolderContainer, open_container
+from comix.io.containers.container import FolderContainer, open_container
+from comix.io.containers.inplace import member_addresses
+from comix.io.containers.members import METADATA_NAMES, Container, Member, junk_reason
+from comix.io.containers.regions import Region, in_pixels
+from comix.io.containers.zips import ZipContainer
 from comix.io.images import ImageFacts, inspect_image
-from comix.io.inplace import member_addresses
-from comix.io.members import METADATA_NAMES, Container, Member, junk_reason
-from comix.io.regions import Region, in_pixels
-from comix.io.zips import ZipContainer
 
 _CHOICES = {"mode": ("copy", "inplace"), "check": ("decode", "header"), "file_names": ("comix", "comicfn2dict")}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from comix.core.errors import ItemError
 from comix.intake.dialects import BookMetadata
-from comix.io.members import Container, Member
+from comix.io.containers.members import Container, Member
 
 
 @dataclass(frozen=True, slots=True)

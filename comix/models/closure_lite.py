@@ -34,7 +34,7 @@ class Encoded:
         content: ``(n, d)``, picture and words only: says nothing of the place on the page.
         image: ``(n, d)``, the picture alone; zeros where there is none. Likewise ``text``.
         gate: ``(n, 3)``, weights of picture, words, place; rows sum to 1.
-        page: ``(b, d)``.
+        page: ``(b, d)``, pooled from ``content``: what "panel on page" and the hidden panels teach the pooling.
         attention: ``(n,)``, each panel's share in its page; sums to 1 per page.
     """
 
@@ -92,7 +92,10 @@ class ClosureLite(nn.Module):
 
     def encode(self, batch: Batch) -> Encoded:
         """Panel and page embeddings; in training mode modalities are dropped at random."""
-        image, text = self._image(batch), self._text(batch)
+        return self.fused(batch, self._image(batch), self._text(batch))
+
+    def fused(self, batch: Batch, image: Tensor, text: Tensor) -> Encoded:
+        """`encode` from what the two encoders have made of it, `Encoded.image` and `Encoded.text`, both ``(n, d)``."""
         parts = torch.stack([image, text, self.composition(batch.layout)], dim=1)  # (n, 3, d)
         present = torch.stack([batch.has_image, batch.has_text, batch.has_layout], dim=1)  # (n, 3)
         no_place = present & present.new_tensor([True, True, False])
@@ -101,7 +104,7 @@ class ClosureLite(nn.Module):
             no_place = drop_modalities(no_place, self.modality_dropout)
         panels, gate = self.fusion(parts, present)
         content, _ = self.fusion(parts, no_place)
-        page, attention = self.pooling(batch.padded(panels), batch.mask)
+        page, attention = self.pooling(batch.padded(content), batch.mask)
         return Encoded(panels, content, image, text, gate, page, attention[batch.mask])
 
     def next_panel_logits(self, encoded: Encoded, batch: Batch) -> Tensor:
@@ -126,6 +129,16 @@ class ClosureLite(nn.Module):
             panels: ``(n, d)``, `Encoded.panels` or `Encoded.content`.
         """
         return self.pooling.without_each(batch.padded(panels), batch.mask)[batch.mask]
+
+    def pages_of(self, content: Tensor, batch: Batch, seen: Tensor) -> Tensor:
+        """``(b, d)``: each page's embedding computed from some of its panels only.
+
+        Args:
+            content: ``(n, d)``, `Encoded.content`.
+            seen: ``(n,)`` bool, at least one a page.
+        """
+        page: Tensor = self.pooling(batch.padded(content), batch.padded(seen))[0]
+        return page
 
     def _image(self, batch: Batch) -> Tensor:
         source = batch.pixels if self.uses_pixels else batch.image

@@ -92,8 +92,12 @@ class PretrainedText(nn.Module):
         return out
 
 
-def tokenizer_of(name: str) -> Any:
+def tokenizer_of(name: str, wanted_by: str = "") -> Any:
     """The tokenizer of a transformers encoder, by hub name or local folder.
+
+    Args:
+        name: where it is.
+        wanted_by: the checkpoint that says so; "" for the configuration.
 
     Raises:
         MissingInputError: not there; says how to give a local path.
@@ -103,7 +107,12 @@ def tokenizer_of(name: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        raise _absent("text", name) from error
+        if not wanted_by:
+            raise _absent("text", name) from error
+        folder = Path(wanted_by).parent / "tokenizer"
+        raise MissingInputError(
+            f"{wanted_by}: its tokenizer ({name}) is gone; copy the tokenizer's files into {folder}"
+        ) from error
 
 
 def _timm_model(name: str, weights: str) -> Any:

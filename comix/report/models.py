@@ -86,8 +86,8 @@ def _read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _made_table(workspace: Workspace) -> tuple[list[dict[str, Any]], list[str]]:
-    runs = find_runs("", workspace.root)
-    return table_of(runs), notes_of(runs)
+    found = find_runs("", workspace.root)
+    return table_of(found.runs), notes_of(found)
 
 
 def _newer(workspace: Workspace, rows: Sequence[Mapping[str, Any]], where: str) -> list[str]:

@@ -106,10 +106,19 @@ class Space:
 
     def vector(self, identifier: int) -> Floats:
         """The stored vector ``(d,)`` of an id."""
-        if not self._is_exact:
-            self._index.set_direct_map_type(_faiss().DirectMap.Hashtable)
-        found: Floats = self._index.reconstruct(identifier)
-        return found
+        if self._is_exact:
+            found: Floats = self._index.reconstruct(identifier)
+            return found
+        faiss, lists = _faiss(), self._index.invlists
+        vector = np.empty(self._index.d, np.float32)
+        for cell in range(int(self._index.nlist)):  # a table of all ids would take longer to build than this look
+            size = int(lists.list_size(cell))
+            ids = faiss.rev_swig_ptr(lists.get_ids(cell), size) if size else np.zeros(0, np.int64)
+            places = np.flatnonzero(ids == identifier)
+            if len(places):
+                self._index.reconstruct_from_offset(cell, int(places[0]), faiss.swig_ptr(vector))
+                return vector
+        raise KeyError(identifier)
 
     def nearest(self, vector: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Ids, Floats]:
         """The ``k`` nearest ids with their cosines, best first; fewer only when fewer are allowed.

@@ -1,9 +1,10 @@
-"""Checkpoints to share: ``model.safetensors`` with ``model.yaml`` beside it."""
+"""Checkpoints to share: ``model.safetensors`` with ``model.yaml`` beside it, and the tokenizer where the model has one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,13 @@ import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from comix.core.errors import FileFormatError, MissingInputError
+from comix.core.errors import FileFormatError
 from comix.core.files import write_bytes
+from comix.data.pixels import PixelReader
 from comix.models.closure_lite import ClosureLite, restore
-from comix.models.frozen import IMAGE_ENCODER, TEXT_ENCODER
-
-FORMAT = 1
-"""Number of the checkpoint's form; older ones load for ever."""
-WEIGHTS, CARD = "model.safetensors", "model.yaml"
+from comix.models.encoder_names import IMAGE_ENCODER, TEXT_ENCODER
+from comix.models.encoders import PretrainedVision, tokenizer_of
+from comix.train.card import CARD, FORMAT, TOKENIZER, WEIGHTS, check_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,25 @@ class LoadedModel:
     Attributes:
         model: in eval mode, on the CPU.
         config: what ``model.yaml`` holds: format, name, variant, model (its name and arguments), encoders, metrics, sha256,
-            n_pages, seed.
+            n_pages, seed; ``reader`` for a model that reads pixels.
         model_hash: sha256 of the weights, first 16 hex digits; goes into stores and indexes made with this model.
+        reader: how the model wants its input; None for cached features.
     """
 
     model: ClosureLite
     config: dict[str, Any]
     model_hash: str
+    reader: PixelReader | None = None
 
 
-def save_model(folder: Path, model: ClosureLite, facts: Mapping[str, Any]) -> str:
-    """Write a checkpoint, weights first, then the YAML that names their hash; the model hash.
+def save_model(folder: Path, model: ClosureLite, facts: Mapping[str, Any], reader: PixelReader | None = None) -> str:
+    """Write a checkpoint, weights first, the YAML that names their hash last; the model hash.
 
     Args:
         folder: made if absent; an older checkpoint in it is replaced.
         model: any device.
         facts: what else ``model.yaml`` shall say: name, variant, metrics, n_pages, seed.
+        reader: of a model that reads pixels: its tokenizer goes into ``tokenizer/``, so that the folder needs no other.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     data = save(weights)
@@ -53,6 +56,11 @@ def save_model(folder: Path, model: ClosureLite, facts: Mapping[str, Any]) -> st
     encoders = {} if model.uses_pixels else {"image": IMAGE_ENCODER, "text": TEXT_ENCODER}
     card = {"format": FORMAT, "sha256": sha256, "model": model.settings, "encoders": encoders, **facts}
     write_bytes(folder / WEIGHTS, data)
+    if reader is not None:
+        card["reader"] = {
+            "image_size": reader.side, "mean": reader.mean, "std": reader.std, "max_tokens": reader.max_tokens,
+        }  # fmt: skip
+        _save_tokenizer(folder / TOKENIZER, reader.tokenizer)
     write_bytes(folder / CARD, yaml.safe_dump(json.loads(json.dumps(card)), sort_keys=False, allow_unicode=True).encode())
     return sha256[:16]
 
@@ -69,52 +77,32 @@ def load_model(path: Path) -> LoadedModel:
     card, data = check_weights(folder)
     model = restore(card["model"])
     _load_weights(model, data, folder)
-    return LoadedModel(model.eval(), card, str(card["sha256"])[:16])
+    reader = _reader(model, card, folder) if model.uses_pixels else None
+    return LoadedModel(model.eval(), card, str(card["sha256"])[:16], reader)
 
 
-def check_weights(folder: Path) -> tuple[dict[str, Any], bytes]:
-    """The card and the weights' bytes of a checkpoint folder, which belong together.
-
-    Raises:
-        MissingInputError, FileFormatError: as `load_model`.
-    """
-    card = read_card(folder)
-    try:
-        data = (folder / WEIGHTS).read_bytes()
-    except OSError:
-        raise MissingInputError(f"{folder / WEIGHTS}: the weights are missing; train again: comix train") from None
-    sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 != card.get("sha256"):
-        raise FileFormatError(
-            f"{folder / WEIGHTS}: sha256 {sha256[:16]}.. is not the {str(card.get('sha256'))[:16]}.. of {CARD}; "
-            "the two files are of different checkpoints: copy both again, or train again"
-        )
-    return card, data
+def _save_tokenizer(folder: Path, tokenizer: Any) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer.save_pretrained(scratch)
+        for file in sorted(Path(scratch).iterdir()):
+            write_bytes(folder / file.name, file.read_bytes())
 
 
-def read_card(folder: Path) -> dict[str, Any]:
-    """What ``model.yaml`` says.
+def _reader(model: ClosureLite, card: Mapping[str, Any], folder: Path) -> PixelReader:
+    """How a model wants its pixels and words, from its folder alone; older folders name their tokenizer's place."""
+    told = dict(card.get("reader") or {})
+    if not (folder / TOKENIZER).is_dir():
+        return pixel_reader(model, tokenizer_of(str(model.settings["text"]), str(folder / CARD)))
+    tokenizer = tokenizer_of(str(folder / TOKENIZER), str(folder / CARD))
+    if not told:
+        return pixel_reader(model, tokenizer)
+    return PixelReader(told["image_size"], tuple(told["mean"]), tuple(told["std"]), tokenizer, told["max_tokens"])
 
-    Raises:
-        MissingInputError: not a checkpoint folder; says how to train one.
-        FileFormatError: not our YAML, a newer format, or made with other frozen encoders than these.
-    """
-    file = folder / CARD
-    if not file.is_file():
-        raise MissingInputError(f"{folder}: no checkpoint here ({CARD} is missing); train one: comix train workspace=DIR")
-    try:
-        card = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{file}: not readable YAML ({error}); train again, or copy the file again") from error
-    if not isinstance(card, dict) or not isinstance(card.get("format"), int) or not isinstance(card.get("model"), dict):
-        raise FileFormatError(f"{file}: not a model card of CoMix; wanted keys format, sha256, model")
-    if card["format"] > FORMAT:
-        raise FileFormatError(f"{file}: format {card['format']} is newer than this CoMix knows ({FORMAT}); update CoMix")
-    ours = {"image": IMAGE_ENCODER, "text": TEXT_ENCODER}
-    theirs = card.get("encoders") or ours
-    if theirs != ours:
-        raise FileFormatError(f"{file}: made with the encoders {theirs}; this CoMix has {ours}: train again")
-    return card
+
+def pixel_reader(model: ClosureLite, tokenizer: Any) -> PixelReader:
+    """How a model with trained encoders wants its input."""
+    assert isinstance(model.image, PretrainedVision)
+    return PixelReader(model.image.image_size, model.image.mean, model.image.std, tokenizer)
 
 
 def _load_weights(model: ClosureLite, data: bytes, folder: Path) -> None:

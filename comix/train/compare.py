@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from comix.core.errors import MissingInputError
-from comix.train.metrics_file import METRICS, finished_runs
+from comix.train.metrics_file import METRICS, FoundRuns, finished_runs
 
 LABELS: Mapping[str, str] = {
     "base": "Base Simple",
@@ -25,11 +25,12 @@ _FIGURES = (
     ("Page exact", "rpp_page_exact", "cut"),
     ("POP AUC", "pop_auc", "untrained_cosine"),
     ("MPM hit@1", "mpm_retrieval", "mean_of_others"),
+    ("Page hit@1", "page_retrieval", "untrained_cosine"),
 )
 """Column, figure, and the baseline that stands beside chance."""
 
 
-def find_runs(names: str, workspace: Path) -> list[tuple[Path, dict[str, Any]]]:
+def find_runs(names: str, workspace: Path) -> FoundRuns:
     """Finished runs: of the folders named, else of the workspace's newest sweep, else its newest runs of each variant.
 
     Args:
@@ -40,22 +41,26 @@ def find_runs(names: str, workspace: Path) -> list[tuple[Path, dict[str, Any]]]:
     """
     if names:
         parts = [names] if Path(names).is_dir() else names.split(",")  # a folder's name may hold a comma
-        folders = [Path(name) for part in parts for name in _expanded(part.strip())]
-        found = finished_runs(folders)
-        if not found:
+        found = finished_runs([Path(name) for part in parts for name in _expanded(part.strip())])
+        if not found.runs:
             raise MissingInputError(
                 f"runs={names}: no finished training run there (no {METRICS}); wanted run folders of comix train"
+                + "".join(f"; {one}" for one in found.broken)
             )
         return found
     root = workspace / "runs" / "train"
-    groups = [runs for folder in sorted(root.glob("*"), reverse=True) if (runs := finished_runs([folder]))]
+    groups = [finished_runs([folder]) for folder in sorted(root.glob("*"), reverse=True)]
+    broken = [line for group in groups for line in group.broken]
+    groups = [group for group in groups if group.runs]
     if not groups:
         raise MissingInputError(
             f"{root}: no finished training run yet; first run: comix train -m mpm_variant=base,denoise,context_recon,"
-            f"denoise_context workspace={workspace}"
+            f"denoise_context workspace={workspace}" + "".join(f"; {one}" for one in broken)
         )
-    sweeps = [runs for runs in groups if len(runs) > 1]
-    return sweeps[0] if sweeps else _newest_of_each([run for runs in groups for run in runs])
+    sweeps = [group for group in groups if len(group.runs) > 1]
+    if sweeps:
+        return sweeps[0]
+    return FoundRuns(_newest_of_each([run for group in groups for run in group.runs]), broken)
 
 
 def _expanded(name: str) -> list[str]:
@@ -70,10 +75,15 @@ def _newest_of_each(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[P
 
 
 def table_of(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """One row per run: the document's columns, then figures as ``value``, ``chance`` and ``baseline``."""
+    """One row per run: the document's columns, then figures as ``value``, ``chance`` and ``baseline``.
+
+    Figures are those on the test pages where every run has some, else the best epoch's on the validation pages; ``Last ...``
+    are the last epoch's on the validation pages, which no choice has made better.
+    """
+    kept, standards = ("test", "test_baselines") if _have_test(runs) else ("validation", "baselines")
     rows = []
     for folder, facts in runs:
-        final, baselines = facts["final"], facts["baselines"]
+        final, baselines = facts["final"], facts[standards]
         row: dict[str, Any] = {
             "Variant": LABELS.get(facts["variant"], facts["variant"]),
             "Final Loss": final["loss"],
@@ -82,28 +92,64 @@ def table_of(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[dict[str, A
             "RPP Loss": final["rpp"],
         }
         for column, figure, baseline in _FIGURES:
-            row[column] = facts["validation"].get(figure)
+            row[column] = facts[kept].get(figure)
             row[f"{column} chance"] = baselines.get("chance", {}).get(figure)
             row[f"{column} {baseline}"] = baselines.get(baseline, {}).get(figure)
-        row |= {"Seed": facts["seed"], "Pages": facts["n_pages"]["train"], "Held out": facts["n_pages"]["val"]}
+        row |= {f"Last {column}": facts.get("validation_last", {}).get(figure) for column, figure, _ in _FIGURES}
+        n_pages = facts["n_pages"]
+        row |= {"Seed": facts["seed"], "Pages": n_pages["train"], "Held out": n_pages["test" if kept == "test" else "val"]}
         rows.append(row | {"Model": facts["model"], "Run": str(folder)})
     return rows
 
 
-def notes_of(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
+def _have_test(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:
+    return all(facts.get("test") for _, facts in runs)
+
+
+def notes_of(found: FoundRuns) -> list[str]:
     """What a reader must know to read the table right."""
-    notes = ["Losses are the last epoch's on training pages; figures are the best epoch's on held-out pages."]
-    pages = {tuple(facts["n_pages"].values()) for _, facts in runs}
+    runs = found.runs
+    if _have_test(runs):
+        side, chosen = "test", "figures are of the best epoch on test pages, which took no part in choosing it."
+    else:
+        side = "val"
+        chosen = (
+            "figures are the best epoch's on the held-out pages that also chose this epoch, so they are a little too good "
+            "(compare.csv has the last epoch's, too)."
+        )
+    notes = [f"Losses are the last epoch's on training pages; {chosen}"]
+    pages = {tuple(sorted(facts["n_pages"].items())) for _, facts in runs}
     if len(pages) > 1:
         notes.append("The runs saw different numbers of pages: their losses do not compare.")
-    if any(facts["weak_order_share"] > 0 for _, facts in runs):
-        notes.append('Reading orders are the rule\'s own ("cut"), not a person\'s: "cut" is 1 by construction.')
-    smallest = min(facts["n_pages"]["val"] for _, facts in runs)
+    if not _same_questions(runs):
+        notes.append("The runs were held to different pages: their figures do not compare, and no common baseline is shown.")
+    notes += _order_note(runs)
+    smallest = min(facts["n_pages"][side] for _, facts in runs)
     if smallest < 100:
         notes.append(f"{smallest} held-out pages: differences of a few percent are chance.")
     if len({facts["seed"] for _, facts in runs}) == 1:
         notes.append("One seed: repeat with seed=1,2 before calling a variant better.")
-    return notes + sorted({facts["split_note"] for _, facts in runs if facts["split_note"]})
+    return notes + sorted({facts["split_note"] for _, facts in runs if facts.get("split_note")}) + found.broken
+
+
+def _same_questions(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:
+    """Whether all runs were asked the same of the same pages; runs of before this was recorded count by their page numbers."""
+    key = "test_digest" if _have_test(runs) else "val_digest"
+    return len({facts.get(key) or str(facts["n_pages"]["val"]) for _, facts in runs}) == 1
+
+
+def _order_note(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[str]:
+    """Where the reading orders come from, and which rule gives just them."""
+    weak = max(float(facts.get("weak_order_share", 0.0)) for _, facts in runs)
+    if weak == 0:
+        return []
+    share = "Reading orders" if weak == 1 else f"{weak:.0%} of the reading orders"
+    measured = [facts["test_baselines" if _have_test(runs) else "baselines"] for _, facts in runs]
+    exact = [
+        rule for rule in ("cut", "rows", "centre") if all(one.get(rule, {}).get("rpp_page_exact") == 1.0 for one in measured)
+    ]
+    same = f'; on the held-out pages they are those of the rule "{exact[0]}", which is 1 there for that reason' if exact else ""
+    return [f"{share} are a rule's or a reader's own, not a person's{same}."]
 
 
 def rendered(rows: Sequence[Mapping[str, Any]], notes: Sequence[str], form: str) -> str:
@@ -141,8 +187,9 @@ def _short(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
     for row in rows:
         cells = [str(row["Variant"]), *(_number(row[name], 4) for name in losses)]
         body.append([*cells, *(f"{_number(row[name], 3)} ({_number(row[f'{name} chance'], 3)})" for name in figures)])
-    standards = [_number(rows[0].get(f"{column} {baseline}"), 3) for column, _, baseline in _FIGURES]
-    body.append(["no training: cut, cosine, mean", "", "", "", "", *standards])
+    standards = [{row.get(f"{column} {baseline}") for row in rows} for column, _, baseline in _FIGURES]
+    if all(len(one) == 1 for one in standards):
+        body.append(["no training: cut, cosine, mean", "", "", "", "", *(_number(one.pop(), 3) for one in standards)])
     return head, body
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from comix.core.files import json_bytes, read_json, write_bytes
 METRICS = "metrics.json"
 STATE = "training.json"
 FORMAT = 1
+_NEEDED = {"name", "variant", "seed", "final", "validation", "baselines", "n_pages"}
 
 
 def write_metrics(folder: Path, facts: dict[str, Any]) -> None:
@@ -27,8 +29,8 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         FileFormatError: not such a file.
     """
     facts = read_json(folder / METRICS)
-    if not isinstance(facts, dict) or "final" not in facts or int(facts.get("format", 0)) > FORMAT:
-        raise FileFormatError(f"{folder / METRICS}: not the metrics of a training run of this CoMix")
+    if not isinstance(facts, dict) or not set(facts) >= _NEEDED or int(facts.get("format", 0)) > FORMAT:
+        raise FileFormatError(f"{folder / METRICS}: not the metrics of a training run of this CoMix; train that run again")
     return facts
 
 
@@ -54,10 +56,22 @@ def runs_of(root: Path, fingerprint: str, state: str) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
-def finished_runs(folders: Sequence[Path]) -> list[tuple[Path, dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """Runs of some folders: those with metrics, and a line for each whose metrics cannot be read."""
+
+    runs: list[tuple[Path, dict[str, Any]]]
+    broken: list[str]
+
+
+def finished_runs(folders: Sequence[Path]) -> FoundRuns:
     """Run folders below the given ones that have metrics, by name; a sweep's folder stands for its jobs."""
     found: dict[Path, dict[str, Any]] = {}
+    broken: list[str] = []
     for folder in folders:
         for file in sorted([*folder.glob(METRICS), *folder.glob(f"*/{METRICS}")]):
-            found[file.parent] = read_metrics(file.parent)
-    return list(found.items())
+            try:
+                found[file.parent] = read_metrics(file.parent)
+            except ComixError as error:
+                broken.append(f"Left out: {error}")
+    return FoundRuns(list(found.items()), broken)

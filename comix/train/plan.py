@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,14 @@ from comix.core.reasons import hint_for
 from comix.data.lists import Rejected
 from comix.data.page import PageExample
 from comix.data.settings import DatasetSettings
-from comix.models.frozen import IMAGE_ENCODER, TEXT_ENCODER
-from comix.train.checkpoint import CARD, WEIGHTS, check_weights
+from comix.data.split import Split, split_by_book
+from comix.models.encoder_names import IMAGE_ENCODER, TEXT_ENCODER
+from comix.train.card import check_weights, files_of
 from comix.train.metrics_file import METRICS, read_metrics, runs_of, write_state
 from comix.train.objectives import Objective
 from comix.train.settings import CsvLog, Optimisation, TrainerSettings, WandbLog
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings give other weights than before: finished runs are then trained anew."""
 
 
@@ -36,6 +39,7 @@ class Plan:
         runs: ``workspace/runs/train``, where earlier runs are looked for.
         config: the whole configuration, interpolations unresolved; for the logger.
         resume: ``auto``, ``never`` or a state file.
+        note: what the user has to know of the pages as a whole; "" for nothing.
     """
 
     name: str
@@ -54,19 +58,49 @@ class Plan:
     dataset: DatasetSettings
     model: Mapping[str, Any]
     config: Mapping[str, Any]
+    note: str = ""
 
-    def fingerprint(self, pages: Sequence[PageExample]) -> str:
-        """A hash of the settings and pages: equal runs give equal weights."""
-        content = [(page.page_id, page.sha256, [box.xywh for box in page.boxes], page.texts, page.direction) for page in pages]
+    def fingerprint(self, pages: Sequence[PageExample], split: Split) -> str:
+        """A hash of the settings, the weights started from, the pages and their sides: equal runs give equal weights."""
+        content = [
+            (page.page_id, page.sha256, [box.xywh for box in page.boxes], page.texts, page.direction, page.duplicate_group)
+            for page in pages
+        ]
         settings = [asdict(part) for part in (self.objective, self.optimisation, self.trainer, self.dataset)]
+        started_from = [_content_of(str(self.model.get(key, ""))) for key in ("vision_weights", "text")]
         return digest(
             VERSION, IMAGE_ENCODER, TEXT_ENCODER, self.name, self.epochs, self.batch_size, self.seed, settings,
-            dict(self.model), content,
+            dict(self.model), started_from, content, split.digest(pages),
         )  # fmt: skip
 
+    def split(self, pages: Sequence[PageExample]) -> Split:
+        """Which pages train, validate and test."""
+        how = self.dataset
+        split = split_by_book(pages, how.val_fraction, how.split_seed, how.test_fraction, how.max_held_out)
+        return replace(split, note="; ".join(filter(None, [split.note, self.note])))
 
-def taken_over(plan: Plan, fingerprint: str) -> dict[str, Any] | None:
-    """The metrics of a finished run of the same settings and pages, its files copied here; None when there is none."""
+
+def _content_of(name: str) -> list[tuple[str, str]]:
+    """Names and hashes of the files of a local model; nothing for one that is named otherwise."""
+    path = Path(name).expanduser() if name else Path("none")
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path] if path.is_file() else []
+    found = []
+    for file in files:
+        with file.open("rb") as stream:
+            found.append((file.name, hashlib.file_digest(stream, "sha256").hexdigest()))
+    return found
+
+
+def is_first_process() -> bool:
+    """Whether this process writes: the only one, or the first of several that train together."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def taken_over(plan: Plan, fingerprint: str, pages: Sequence[PageExample]) -> dict[str, Any] | None:
+    """The metrics of a finished run of the same settings and pages, its files copied here; None when there is none.
+
+    A run that had to leave out pages whose image could not be read is the same only as long as they cannot.
+    """
     if plan.resume != "auto":
         return None
     for earlier in runs_of(plan.runs, fingerprint, "done"):
@@ -75,20 +109,33 @@ def taken_over(plan: Plan, fingerprint: str) -> dict[str, Any] | None:
             check_weights(earlier)
         except ComixError:
             continue
-        for name in (WEIGHTS, "history.csv", METRICS, CARD):
-            if (earlier / name).is_file() and earlier != plan.folder:
-                write_bytes(plan.folder / name, (earlier / name).read_bytes())
-        publish(plan)
-        write_state(plan.folder, fingerprint, "done")
+        if not _fail_still(facts, pages):
+            continue
+        if is_first_process():
+            for file in (*files_of(earlier), earlier / "history.csv", earlier / METRICS):
+                if file.is_file() and earlier != plan.folder:
+                    write_bytes(plan.folder / file.relative_to(earlier), file.read_bytes())
+            publish(plan)
+            write_state(plan.folder, fingerprint, "done")
         return facts
     return None
+
+
+def _fail_still(facts: Mapping[str, Any], pages: Sequence[PageExample]) -> bool:
+    failed = {page_id for page_id, _, _ in facts.get("failed_pages", ())}
+    if not failed:
+        return True
+    from comix.data.pixels import unreadable
+
+    return {page_id for page_id, _, _ in unreadable([page for page in pages if page.page_id in failed])} == failed
 
 
 def publish(plan: Plan) -> None:
     """The checkpoint under its name for the stages that follow, weights before the card that names their hash."""
     target = plan.models / plan.name
-    for name in (WEIGHTS, METRICS, CARD):
-        write_bytes(target / name, (plan.folder / name).read_bytes())
+    write_bytes(target / METRICS, (plan.folder / METRICS).read_bytes())
+    for file in files_of(plan.folder):
+        write_bytes(target / file.relative_to(plan.folder), file.read_bytes())
 
 
 def record_pages(path: Path, fingerprint: str, done: Sequence[PageExample], rejected: Sequence[Rejected]) -> None:

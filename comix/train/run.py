@@ -10,71 +10,104 @@ from typing import Any
 
 import torch
 
-from comix.data.features import PanelFeatures
+from comix.core.errors import FileFormatError
+from comix.core.files import digest
+from comix.core.progress import Progress
+from comix.data.features import Features
+from comix.data.lists import Rejected
 from comix.data.module import PageBatches, PageData
 from comix.data.page import PageExample
-from comix.data.pixels import PixelReader
+from comix.data.settings import DatasetSettings
 from comix.data.split import Split
 from comix.models.closure_lite import ClosureLite
-from comix.models.encoders import PretrainedVision, tokenizer_of
-from comix.train.checkpoint import save_model
-from comix.train.evaluate import Figures, baselines
-from comix.train.fit import LAST, Fitted, fit, torch_threads
+from comix.models.encoders import tokenizer_of
+from comix.train.checkpoint import pixel_reader, save_model
+from comix.train.evaluate import Figures, baselines, evaluate
+from comix.train.fit import Fitted, batches_mark, fit, torch_threads
 from comix.train.metrics_file import runs_of, write_metrics, write_state
-from comix.train.plan import Plan, publish
+from comix.train.plan import Plan, is_first_process, publish
+from comix.train.state import LAST, check_state
 from comix.train.task import ClosureTask
 
 
 def train(
-    plan: Plan, model: ClosureLite, pages: Sequence[PageExample], split: Split, features: PanelFeatures | None, rejected: int
+    plan: Plan,
+    fingerprint: str,
+    model: ClosureLite,
+    pages: Sequence[PageExample],
+    features: Features | None,
+    rejected: Sequence[Rejected],
 ) -> dict[str, Any]:
-    """Train, publish the checkpoint, write ``metrics.json``; what it says.
+    """Train, publish the checkpoint, write ``metrics.json``; what it says, nothing in a process that only helps.
 
     Args:
+        fingerprint: of the listed pages, by which the same command finds the run again.
         model: untrained, its weights drawn with the plan's seed.
-        pages: with one panel or more each.
+        pages: with one panel or more each, their images readable.
         features: of these pages; None for a model that reads pixels.
-        rejected: lines of the lists that gave no page, for the record.
+        rejected: lines of the lists that gave no page, and pages whose image could not be read.
     """
     started = time.monotonic()
-    fingerprint = plan.fingerprint(pages)
-    write_state(plan.folder, fingerprint, "running")
-    reader = None if features is not None else pixel_reader(model)
-    data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, plan.dataset.num_workers)
-    val_batches = data.val_batches()
-    task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, val_batches)
-    with torch_threads(1 if features is not None else None):
-        standards = baselines(val_batches) if val_batches else {}
-        untrained = task.evaluate() if val_batches else {}
-    resume = _state_to_resume(plan, fingerprint)
+    split = plan.split(pages)
+    if is_first_process():
+        write_state(plan.folder, fingerprint, "running")
+    reader = None if features is not None else pixel_reader(model, tokenizer_of(str(model.settings["text"])))
+    workers = 0 if features is not None else decoders(plan.dataset)
+    data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, workers)
+    task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, data.val_blocks())
+    resume = _state_to_resume(plan, fingerprint, task, batches_mark(data, plan.trainer))
     fitted = fit(task, data, plan.folder, plan.epochs, plan.trainer, plan.log, plan.name, plan.config, resume)
-    if int(os.environ.get("RANK", "0")) > 0:
+    if not is_first_process():
         return {}
-    facts = _facts(plan, fitted, pages, split, rejected) | {"baselines": standards, "untrained": untrained}
+    facts = _facts(plan, fitted, pages, split, rejected) | _held_out(plan, task, data)
     facts["seconds"]["run"] = round(time.monotonic() - started, 2)
     facts["resumed_from"] = str(resume) if resume else ""
-    card = {key: facts[key] for key in ("name", "variant", "seed", "n_pages", "final", "validation", "best_epoch")}
-    facts["model_hash"] = save_model(plan.folder, task.model.cpu(), card)
+    card = {key: facts[key] for key in ("name", "variant", "seed", "n_pages", "final", "validation", "test", "best_epoch")}
+    facts["model_hash"] = save_model(plan.folder, task.model.cpu(), card, reader)
     write_metrics(plan.folder, facts)
     publish(plan)
     write_state(plan.folder, fingerprint, "done")
     return facts
 
 
-def pixel_reader(model: ClosureLite) -> PixelReader:
-    """How a model with trained encoders wants its input."""
-    assert isinstance(model.image, PretrainedVision)
-    return PixelReader(model.image.image_size, model.image.mean, model.image.std, tokenizer_of(str(model.settings["text"])))
+def decoders(dataset: DatasetSettings) -> int:
+    """Processes that decode pages beside the one that trains."""
+    if dataset.num_workers is not None:
+        return dataset.num_workers
+    return max(1, min(8, (os.cpu_count() or 1) - 1))
 
 
-def _state_to_resume(plan: Plan, fingerprint: str) -> Path | None:
-    if plan.resume == "auto":
-        states = [folder / LAST for folder in runs_of(plan.runs, fingerprint, "running")]
-        return next((state for state in states if state.is_file()), None)
-    return None if plan.resume == "never" else Path(plan.resume).expanduser()
+def _held_out(plan: Plan, task: ClosureTask, data: PageData) -> dict[str, Any]:
+    """Baselines on the validation pages, and figures with baselines on the test pages, which are looked at only here."""
+    val, test = data.val_blocks(), data.test_blocks()
+    on_gpu = plan.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    with torch_threads(None if task.model.uses_pixels else 1):
+        found: dict[str, Any] = {"untrained": task.untrained, "baselines": baselines(val.places()) if len(val) else {}}
+        found["test"] = evaluate(task.model.to(device), test, plan.objective, device) if len(test) else {}
+        found["test_baselines"] = baselines(test.places()) if len(test) else {}
+    return found
 
 
-def _facts(plan: Plan, fitted: Fitted, pages: Sequence[PageExample], split: Split, rejected: int) -> dict[str, Any]:
+def _state_to_resume(plan: Plan, fingerprint: str, task: ClosureTask, batches: str) -> Path | None:
+    """The state named, or of an unfinished run of the same settings and pages; one that cannot be read is passed over."""
+    if plan.resume != "auto":
+        return None if plan.resume == "never" else Path(plan.resume).expanduser()
+    for folder in runs_of(plan.runs, fingerprint, "running"):
+        state = folder / LAST
+        if state.is_file():
+            try:
+                check_state(state, task.model.state_dict(), batches)
+            except FileFormatError as error:
+                Progress.say(f"train: an unfinished run is passed over: {error}")
+            else:
+                return state
+    return None
+
+
+def _facts(
+    plan: Plan, fitted: Fitted, pages: Sequence[PageExample], split: Split, rejected: Sequence[Rejected]
+) -> dict[str, Any]:
     last, best = fitted.history[-1], fitted.history[fitted.best_epoch - 1]
     return {
         "name": plan.name,
@@ -83,7 +116,10 @@ def _facts(plan: Plan, fitted: Fitted, pages: Sequence[PageExample], split: Spli
         "seed": plan.seed,
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,
-        "n_pages": {"train": len(split.train), "val": len(split.val), "rejected": rejected},
+        "n_pages": {"train": len(split.train), "val": len(split.val), "test": len(split.test), "rejected": len(rejected)},
+        "val_digest": _digest(pages, split.val),
+        "test_digest": _digest(pages, split.test),
+        "failed_pages": [[one.page_id, one.reason, one.detail] for one in rejected if one.path == one.page_id],
         "n_panels": sum(len(page.boxes) for page in pages),
         "weak_order_share": sum(page.order_is_weak for page in pages) / len(pages),
         "split_note": split.note,
@@ -95,6 +131,11 @@ def _facts(plan: Plan, fitted: Fitted, pages: Sequence[PageExample], split: Spli
         "seconds": {"train": round(fitted.seconds, 2)},
         "torch": torch.__version__,
     }
+
+
+def _digest(pages: Sequence[PageExample], chosen: Sequence[int]) -> str:
+    """A hash of what is asked of pages: figures on equal ones compare."""
+    return digest([(page.page_id, page.sha256, [box.xywh for box in page.boxes]) for page in (pages[one] for one in chosen)])
 
 
 def _validation(row: Mapping[str, Any]) -> Figures:

@@ -51,7 +51,8 @@ class TrainerSettings:
         limit_batches: training batches per epoch at most; None for all.
         threads: of torch on the CPU; None for 1 where features are cached (small matrices: more threads only wait for each
             other, 16 times slower on a busy two-core machine) and for torch's own choice else.
-        checkpoint_every: steps between states to resume from, beside the one after every epoch; 0 for none.
+        checkpoint_every: steps between states to resume from, beside the one after every epoch; 0 for one every
+            five minutes.
     """
 
     accelerator: str = "cpu"

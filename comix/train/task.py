@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,8 +21,8 @@ from comix.train.objectives import Objective, losses
 from comix.train.schedule import WarmupCosine
 from comix.train.settings import Optimisation
 
-_PLACE = ("next_panel.", "composition.")
-"""Parts of the model that start from nothing and learn at the full rate."""
+_FROM_NOTHING = ("next_panel.", "composition.", "denoise.", "image.project.", "text.project.")
+"""Parts of the model that start from random weights and learn at the full rate."""
 
 
 class TrainingFailedError(ComixError, RuntimeError):
@@ -36,7 +37,13 @@ class ClosureTask(pl.LightningModule):
         objective: what for.
         optimisation: how.
         seed: of dropout and noise; every step draws from its own stream, so a resumed run equals an undisturbed one.
-        val_batches: validation blocks; none leaves validation out.
+        val_batches: validation blocks, made anew each time they are asked for; none leaves validation out.
+
+    Attributes:
+        history: one row per epoch; ``bad_steps`` the steps left out, ``seconds`` of training, resumed parts included.
+        best: weights of the best epoch so far.
+        untrained: validation figures before the first step.
+        batches: mark of the batches it is trained on, kept in the state.
     """
 
     def __init__(
@@ -53,13 +60,17 @@ class ClosureTask(pl.LightningModule):
         self.history: list[dict[str, Any]] = []
         self.bad_steps: list[dict[str, Any]] = []
         self.best: dict[str, Tensor] = {}
+        self.untrained: Figures = {}
+        self.batches = ""
         self.seconds = 0.0
         self._sums: dict[str, float] = {}
-        self._page_ids: tuple[str, ...] = ()
+        self._page_ids: list[str] = []
         self._started = time.monotonic()
 
     def on_train_start(self) -> None:
-        """Plan the rest of the run: after a resume with more epochs the rate goes on falling."""
+        """Plan the rest of the run: after a resume with more epochs the rate goes on falling. Look at the untrained model."""
+        if len(self.val_batches) and not self.untrained and self.global_step == 0:
+            self.untrained = self.evaluate()
         self._started = time.monotonic() - self.seconds
         scheduler: Any = self.lr_schedulers()
         for plan in scheduler.lr_lambdas:
@@ -67,11 +78,13 @@ class ClosureTask(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Give the step its own random stream."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self._page_ids = []
         torch.manual_seed((self.seed * 1_000_003 + self.global_step * 131 + batch_idx) * 65_537 + self.global_rank)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        self._page_ids = batch.page_ids
+        self._page_ids += batch.page_ids
         batch = varied(batch, self.optimisation.mirror, self.optimisation.stretch)
         parts = losses(self.model, batch, self.model.encode(batch), self.objective)
         values = {"loss": parts.total, "loss_rpp": parts.rpp, "loss_pop": parts.pop, "loss_mpm": parts.mpm}
@@ -93,23 +106,27 @@ class ClosureTask(pl.LightningModule):
             return
         for parameter in self.model.parameters():
             parameter.grad = None  # the optimiser leaves parameters without gradient as they are
-        self.bad_steps.append({"step": self.global_step, "page_ids": list(self._page_ids)})
+        page_ids = sorted(one for some in _gathered(self._page_ids) for one in some)
+        self.bad_steps.append({"step": self.global_step, "page_ids": page_ids})
         if len(self.bad_steps) > self.optimisation.max_bad_steps:
             raise TrainingFailedError(
-                f"{len(self.bad_steps)} steps had gradients that are no numbers (last pages: {', '.join(self._page_ids[:3])}); "
+                f"{len(self.bad_steps)} steps had gradients that are no numbers (last pages: {', '.join(page_ids[:3])}); "
                 "lower lr, or look at these pages; bad_steps.json in the run folder lists all"
             )
 
     def on_train_epoch_end(self) -> None:
         """Losses of the epoch and validation figures; the monitored score."""
-        pages = max(self._sums.pop("pages", 0.0), 1.0)
+        sums = _added(_gathered(self._sums))
+        pages = max(sums.pop("pages", 0.0), 1.0)
         row: dict[str, Any] = {"epoch": self.current_epoch + 1, "step": self.global_step}
-        row |= {name: value / pages for name, value in self._sums.items()}
+        row |= {name: value / pages for name, value in sums.items()}
         self._sums = {}
         row["lr"] = max(float(group["lr"]) for group in self.trainer.optimizers[0].param_groups)
-        if self.val_batches:
+        if len(self.val_batches):
             row |= {f"val_{name}": value for name, value in self.evaluate().items()}
-        row["score"] = score_of({name.removeprefix("val_"): value for name, value in row.items()}) if self.val_batches else None
+        row["score"] = (
+            score_of({name.removeprefix("val_"): value for name, value in row.items()}) if len(self.val_batches) else None
+        )
         self.history.append(row)
         if best_of(self.history) == len(self.history):
             self.best = {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
@@ -118,21 +135,23 @@ class ClosureTask(pl.LightningModule):
 
     def evaluate(self) -> Figures:
         """Figures on the validation blocks."""
-        return evaluate(self.model, [batch.to(self.device) for batch in self.val_batches], self.objective)
+        return evaluate(self.model, self.val_batches, self.objective, self.device)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the state."""
         checkpoint["comix"] = {
-            "history": self.history, "bad_steps": self.bad_steps, "seconds": self.seconds, "sums": self._sums,
-            "best": self.best,
+            "history": self.history, "bad_steps": self.bad_steps, "seconds": self.seconds,
+            "sums": _added(_gathered(self._sums)),
+            "best": self.best, "untrained": self.untrained, "batches": self.batches,
         }  # fmt: skip
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the history up again."""
         kept = checkpoint.get("comix", {})
-        self.best = dict(kept.get("best", {}))
+        self.best, self.untrained = dict(kept.get("best", {})), dict(kept.get("untrained", {}))
         self.history, self.bad_steps = list(kept.get("history", [])), list(kept.get("bad_steps", []))
-        self.seconds, self._sums = float(kept.get("seconds", 0.0)), dict(kept.get("sums", {}))
+        self.seconds = float(kept.get("seconds", 0.0))
+        self._sums = dict(kept.get("sums", {})) if self.global_rank == 0 else {}
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine, counted in steps."""
@@ -151,7 +170,7 @@ class ClosureTask(pl.LightningModule):
         groups: dict[tuple[bool, bool], list[Tensor]] = {}
         for name, parameter in self.model.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault((not name.startswith(_PLACE), parameter.ndim > 1), []).append(parameter)
+                groups.setdefault((not name.startswith(_FROM_NOTHING), parameter.ndim > 1), []).append(parameter)
         return [
             {
                 "params": members,
@@ -160,6 +179,19 @@ class ClosureTask(pl.LightningModule):
             }
             for (content, matrix), members in sorted(groups.items())
         ]
+
+
+def _gathered(value: Any) -> list[Any]:
+    """The value of every process, in the order of their ranks."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [value]
+    found: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(found, value)
+    return found
+
+
+def _added(sums: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: math.fsum(one.get(name, 0.0) for one in sums) for name in dict.fromkeys(chain.from_iterable(sums))}
 
 
 def score_of(figures: Figures) -> float:

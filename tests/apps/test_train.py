@@ -7,7 +7,11 @@ import importlib
 import inspect
 import io
 import json
+import shlex
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,17 +110,150 @@ def test_bad_lists_and_bad_settings_are_one_line(swept: Path, comix: Callable[..
         assert "Traceback" not in ran.err
 
 
+def changed(swept: Path, target: Path, *without: str) -> Path:
+    """A copy of the swept workspace to change, without some of its folders."""
+    shutil.copytree(swept, target, ignore=shutil.ignore_patterns(*without))
+    return target
+
+
+def first_image(workspace: Path) -> Path:
+    """The page image of the first listed page."""
+    listed = (workspace / "lists/training.txt").read_text(encoding="utf-8").splitlines()
+    spec = json.loads((workspace / "lists" / listed[0]).read_text(encoding="utf-8"))
+    return workspace / str(spec["page_image_path"])
+
+
 def test_damaged_pages_are_counted_and_listed(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
-    workspace = tmp_path / "copy"
-    shutil.copytree(swept, workspace, ignore=shutil.ignore_patterns("runs", "models"))
+    workspace = changed(swept, tmp_path / "copy", "runs", "models", "cache")
     listed = (workspace / "lists/training.txt").read_text(encoding="utf-8").splitlines()
     (workspace / "lists/training.txt").write_text("\n".join([*listed, "../dataspec/missing.json"]), encoding="utf-8")
-    spec = json.loads((workspace / "lists" / listed[0]).read_text(encoding="utf-8"))
-    (workspace / spec["page_image_path"]).write_bytes(b"no image")
-    shutil.rmtree(workspace / "cache")
-    ran = comix("train", f"workspace={workspace}", *SMALL)
+    image = first_image(workspace)
+    whole = image.read_bytes()
+    image.write_bytes(b"no image")
+    wanted = f"{len(listed) + 1} pages = {len(listed) - 1} done + 2 failed"
+    where = f"workspace={workspace}"
+    for said in ("loss", "trained already"):  # the run, and the same command again
+        ran = comix("train", where, *SMALL)
+        assert (ran.code, wanted in ran.out, said in ran.out) == (1, True, True), ran.out + ran.err
+    failures = comix("failures", where, "stage=train").out
+    assert "image_unknown_format" in failures or "image_unreadable" in failures
+    facts = read_json(runs(workspace)[0] / "metrics.json")
+    assert facts["n_pages"]["train"] + facts["n_pages"]["val"] == len(listed) - 1
+    image.write_bytes(whole)
+    mended = comix("train", where, *SMALL)
+    assert f"{len(listed) + 1} pages = {len(listed)} done + 1 failed" in mended.out
+    assert "trained already" not in mended.out
+
+
+def test_a_retouched_image_is_not_taken_for_the_one_it_was(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
+    workspace = changed(swept, tmp_path / "copy", "models")
+    where = f"workspace={workspace}"
+    assert comix("train", where, *SMALL).code == 0  # learns when the images were changed
+    image = first_image(workspace)
+    image.write_bytes(image.read_bytes() + b" ")
+    ran = comix("train", where, *SMALL)
     assert ran.code == 1
-    assert f"{len(listed) + 1} pages = {len(listed)} done + 1 failed" in ran.out
+    assert "1 failed" in ran.out
+    assert "image_changed" in comix("failures", where, "stage=train").out
+
+
+def test_other_duplicate_groups_are_trained_anew(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
+    import pandas as pd
+
+    workspace = changed(swept, tmp_path / "copy", "models")
+    where = f"workspace={workspace}"
+    table = pd.read_parquet(workspace / "curation.parquet")
+    table["dup_group_phash"] = "all alike"
+    table.to_parquet(workspace / "curation.parquet")
+    ran = comix("train", where, *SMALL)
+    assert "trained already" not in ran.out
+    assert "all pages are copies of one: no validation set" in ran.out
+    (workspace / "curation.parquet").unlink()
+    assert "no curation.parquet: copies of a page may be trained on and validated on" in comix("train", where, *SMALL).out
+
+
+def test_compare_says_what_does_not_compare_and_passes_over_broken_runs(
+    swept: Path, comix: Callable[..., Any], tmp_path: Path
+) -> None:
+    workspace = changed(swept, tmp_path / "copy", "cache", "models")
+    one, other = (run for run in runs(workspace) if run.name in ("0", "1"))  # the sweep's
+    alike = comix("compare", f"workspace={workspace}").out
+    assert "no training: cut" in alike
+    assert "also chose this epoch" in alike
+    facts = read_json(other / "metrics.json")
+    facts["val_digest"] = "another"
+    facts["baselines"]["cut"]["rpp_next_accuracy"] = 0.25
+    (other / "metrics.json").write_text(json.dumps(facts))
+    apart = comix("compare", f"workspace={workspace}").out
+    assert "held to different pages" in apart
+    assert "no training: cut" not in apart
+    (other / "metrics.json").write_text("{")
+    ran = comix("compare", f"workspace={workspace}", f"runs={one.parent}")
+    assert ran.code == 0
+    assert "Left out:" in ran.out
+    assert "Base Simple" in ran.out
+
+
+def test_the_note_on_orders_is_measured(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
+    workspace = changed(swept, tmp_path / "copy", "cache", "models")
+    for run in runs(workspace):
+        facts = read_json(run / "metrics.json")
+        facts["baselines"]["cut"]["rpp_page_exact"] = 1.0
+        (run / "metrics.json").write_text(json.dumps(facts))
+    assert 'those of the rule "cut"' in comix("compare", f"workspace={workspace}").out
+    for run in runs(workspace):
+        facts = read_json(run / "metrics.json")
+        facts["baselines"] |= {rule: {"rpp_page_exact": 0.5} for rule in ("cut", "rows", "centre")}
+        (run / "metrics.json").write_text(json.dumps(facts))
+    mixed = comix("compare", f"workspace={workspace}").out
+    assert "not a person's." in mixed
+    assert 'rule "' not in mixed
+    for run in runs(workspace):
+        facts = read_json(run / "metrics.json") | {"weak_order_share": 0.0}
+        (run / "metrics.json").write_text(json.dumps(facts))
+    assert "not a person's" not in comix("compare", f"workspace={workspace}").out
+
+
+@pytest.mark.parametrize("sweep", [(), ("-m", "mpm_variant=base,denoise")], ids=["one", "sweep"])
+def test_ctrl_c_prints_the_command_that_goes_on(
+    swept: Path, comix: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sweep: tuple[str, ...]
+) -> None:
+    from comix.train.task import ClosureTask
+
+    workspace = changed(swept, tmp_path / "copy", "models", "runs")
+    words = ["train", *sweep, f"workspace={workspace}", *SMALL[1:], "epochs=3"]
+    monkeypatch.setattr(sys, "argv", ["comix", *words])
+    original = ClosureTask.training_step
+
+    def interrupted(self: ClosureTask, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClosureTask, "training_step", interrupted)
+        ran = comix(*words)
+    assert ran.code == 130, ran.out + ran.err
+    assert f"go on with: comix {shlex.join(words)}" in ran.out
+    (state,) = workspace.glob("runs/train/**/last.ckpt")  # of a sweep, no further job has started
+    assert comix(*words).code == 0
+    facts = [read_json(run / "metrics.json") for run in runs(workspace)]
+    assert facts[0]["resumed_from"] == str(state)
+    assert [one["epochs"] for one in facts] == [3] * (2 if sweep else 1)
+
+
+def test_two_processes_train_together(swept: Path, tmp_path: Path) -> None:
+    workspace = changed(swept, tmp_path / "copy", "models", "runs")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "comix"]
+    words = ["train", f"workspace={workspace}", *SMALL, "trainer=ddp", "trainer.accelerator=cpu", "batch_size=8"]
+    ran = subprocess.run([*torchrun, *words], capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count("train: ") == 1  # one of them speaks
+    (run,) = [folder for folder in workspace.glob("runs/train/*") if (folder / "training.json").is_file()]
+    facts = read_json(run / "metrics.json")
+    assert facts["epochs"] == 2
+    assert facts["final"]["loss"] > 0
+    assert load_model(workspace / "models" / facts["name"]).model_hash == facts["model_hash"]
 
 
 def test_every_target_takes_the_keys_of_its_config() -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from comix.bundled import Credit, credits, library_dir
 from comix.core.errors import ItemError
-from comix.io.container import open_container, sniff
+from comix.io.containers.container import open_container, sniff
+from comix.io.containers.members import junk_reason
 from comix.io.images import decode_bgr
-from comix.io.members import junk_reason
 
 OPEN_LICENCES = {"CC BY 4.0", "CC BY-SA 4.0", "CC BY-SA 3.0", "Public domain", "CC0"}
 TEST_LIBRARY = Path(__file__).parents[1] / "data" / "library"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from comix.core.errors import MissingInputError, UsageError
 from comix.core.geometry import Box
 from comix.data.batch import collate, page_layout, shuffled
 from comix.data.features import PanelFeatures
-from comix.data.lists import load_pages
+from comix.data.lists import duplicate_groups, load_pages
 from comix.data.page import PageExample
 from comix.data.sampler import TrainBatches, batches_of_epoch
 from comix.data.split import split_by_book, straddling
@@ -90,7 +92,59 @@ def test_max_samples_and_duplicate_groups(listing: Path, tmp_path: Path) -> None
         table
     )
     pages, _ = load_pages([listing], listing.parent, max_samples=1, curation=table)
-    assert [page.duplicate_group for page in pages] == ["b/0001"]
+    assert len({page.duplicate_group for page in pages} - {""}) == 1
+
+
+def test_every_grouping_of_curate_joins_pages(tmp_path: Path) -> None:
+    table = tmp_path / "curation.parquet"
+    ids = ["a/1", "b/1", "c/1", "d/1", "e/1"]
+    columns = {
+        "page_id": ids,
+        "dup_canonical_key": ["a/1", "a/1", "c/1", "d/1", "e/1"],
+        "dup_group_exact": ["x", "x", "", "", ""],
+        "dup_group_phash": ["", "near", "near", None, ""],
+    }
+    pd.DataFrame(columns).to_parquet(table)
+    groups = duplicate_groups(table)
+    assert set(groups) == {"a/1", "b/1", "c/1"}
+    assert len(set(groups.values())) == 1
+
+
+def test_read_once_and_noticed_when_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, listing = tmp_path / "cache" / "pages.sqlite", tmp_path / "list.txt"
+    for number, sha in (("1", ""), ("2", hashlib.sha256(b"two").hexdigest())):
+        (tmp_path / f"{number}.jpg").write_bytes(b"one" if number == "1" else b"two")
+        one = spec(f"b/000{number}", [[0, 0, 50, 50]], page_image_path=f"{number}.jpg")
+        one["provenance"]["sha256"] = sha
+        (tmp_path / f"{number}.json").write_text(json.dumps(one))
+    listing.write_text("1.json\n2.json\n")
+    first, none = load_pages([listing], tmp_path, known_file=known)
+    assert not none
+    assert first[0].sha256 == hashlib.sha256(b"one").hexdigest()  # told by nobody: read
+    with monkeypatch.context() as patch:
+        patch.setattr("comix.data.lists.read_dataspec", None)  # nothing is read again
+        assert load_pages([listing], tmp_path, known_file=known) == (first, [])
+        moved = tmp_path.with_name(f"{tmp_path.name} moved")
+        shutil.copytree(tmp_path, moved)
+        again, _ = load_pages([moved / "list.txt"], moved, known_file=moved / "cache" / "pages.sqlite")
+        assert [page.image for page in again] == [moved.resolve() / "1.jpg", moved.resolve() / "2.jpg"]
+    for number in "12":
+        (tmp_path / f"{number}.jpg").write_bytes(b"retouched")
+    pages, rejected = load_pages([listing], tmp_path, known_file=known)
+    assert [page.sha256 for page in pages] == [hashlib.sha256(b"retouched").hexdigest()]
+    assert [(one.page_id, one.reason) for one in rejected] == [("b/0002", "image_changed")]
+
+
+def test_order_is_weak_unless_a_person_gave_it(tmp_path: Path) -> None:
+    (tmp_path / "page.jpg").write_bytes(b"x")
+    for source in ("annotated", "rule", "reader"):
+        one = spec(f"{source}/1", [[0, 0, 9, 9]], order_source=source)
+        one["provenance"]["sha256"] = hashlib.sha256(b"x").hexdigest()
+        (tmp_path / f"{source}.json").write_text(json.dumps(one))
+    (tmp_path / "list.txt").write_text("annotated.json\nrule.json\nreader.json\n")
+    for _ in range(2):
+        pages, _ = load_pages([tmp_path / "list.txt"], tmp_path, known_file=tmp_path / "known.sqlite")
+        assert [page.order_is_weak for page in pages] == [False, True, True]
 
 
 def page(number: int, book: str, group: str = "", n: int = 3, direction: str = "ltr") -> PageExample:
@@ -121,7 +175,32 @@ def test_split_with_few_books() -> None:
     assert {0, 1} <= set(split.train) or {0, 1} <= set(split.val)
     assert split_by_book(one_book[:1], 0.2, 0).note.startswith("one page only")
     assert split_by_book([page(1, "a", "g"), page(1, "b", "g")], 0.5, 0).val == ()
-    assert split_by_book([page(1, "a"), page(1, "b")], 0.2, 0).note == ""
+    assert "one book validates" in split_by_book([page(1, "a"), page(1, "b")], 0.2, 0).note
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n_books", [5, 6, 8])
+def test_validation_has_two_books(n_books: int, seed: int) -> None:
+    equal = [page(i, f"book{book}") for book in range(n_books) for i in range(7)]
+    split = split_by_book(equal, 0.2, seed)
+    assert len({equal[one].book_id for one in split.val}) >= 2
+    assert len(split.val) <= 0.4 * len(equal)
+    assert split.note == ""
+
+
+def test_the_test_set_is_apart_and_needs_ten_books() -> None:
+    pages = [page(i, f"book{book}", f"g{book // 2}" if i == 0 else "") for book in range(24) for i in range(5)]
+    split = split_by_book(pages, 0.2, 0, test_fraction=0.2)
+    assert not straddling(pages, split.train, split.val, split.test)
+    assert sorted([*split.train, *split.val, *split.test]) == list(range(120))
+    assert 10 <= len(split.test) <= 30
+    assert straddling(pages, [0], [5], []) == {"g0"}
+    assert split.digest(pages) != split_by_book(pages, 0.2, 1, test_fraction=0.2).digest(pages)
+    capped = split_by_book(pages, 0.4, 0, test_fraction=0.4, most=20)
+    assert max(len(capped.val), len(capped.test)) <= 25
+    few = split_by_book(pages[:40], 0.2, 0, test_fraction=0.2)
+    assert few.test == ()
+    assert "too few books for a test set" in few.note
 
 
 def test_batches_hold_every_page_once_and_resume_inside_an_epoch() -> None:
@@ -133,6 +212,9 @@ def test_batches_hold_every_page_once_and_resume_inside_an_epoch() -> None:
     assert list(TrainBatches(books, 8, 0, lambda: (3, 2))) == whole[2:]
     shares = [list(TrainBatches(books, 8, 0, lambda: (3, 0), rank, 2)) for rank in (0, 1)]
     assert [len(share) for share in shares] == [2, 2]
+    many = [list(TrainBatches(books, 8, 0, lambda: (3, 0), rank, 7)) for rank in range(7)]
+    assert [len(share) for share in many] == [1] * 7  # more processes than batches: nobody waits for ever
+    assert {share[0].pages for share in many} == {key.pages for key in whole}
 
 
 def features(pages: list[PageExample]) -> PanelFeatures:

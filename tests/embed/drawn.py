@@ -45,6 +45,9 @@ class HashEncoder:
         self.seen += [page.page_id for page in pages]
         return [self._one(page) for page in pages]
 
+    def close(self) -> None:
+        """Nothing is kept."""
+
     def _one(self, page: PageExample) -> EncodedPage | ItemError:
         if "gone" in page.page_id:
             return ItemError("image_missing", str(page.image))
@@ -89,7 +92,7 @@ def embed(
     ids = [one.page_id for one in pages] + [one.page_id for one in rejected if one.page_id]
 
     def new_rows(present: set[str]) -> list[dict[str, Any]]:
-        return row_facts([one for one in ids if one not in present], {}, images, [], folder)
+        return row_facts([one for one in ids if one not in present], {}, images, {}, folder)
 
     path = folder / "embeddings.zarr"
     store = prepare_store(path, encoder.model_hash, 12, lambda: WIDTHS, new_rows, overwrite, rows_per_chunk)

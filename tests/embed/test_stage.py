@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,15 @@ import pytest
 import xarray as xr
 from drawn import HashEncoder, embed, page, pages
 
-from comix.core.errors import UsageError
+from comix.core.errors import ItemError, UsageError
+from comix.core.shard import Shard
+from comix.core.workspace import Workspace
 from comix.data.lists import Rejected
-from comix.embed.texts import write_texts
+from comix.data.page import PageExample
+from comix.embed.encoder import EncodedPage
+from comix.embed.place import choose_embeddings, mark_finished
+from comix.embed.stage import EmbedStoppedError
+from comix.embed.texts import derive_texts, write_texts
 from comix.io.tables import read_parquet
 from comix.io.zarrstore import EmbeddingStore
 
@@ -173,11 +181,13 @@ def test_a_run_that_died_before_its_journal_goes_on(tmp_path: Path) -> None:
     xr.testing.assert_identical(opened(store.path), opened(undisturbed.path))
 
 
-def test_a_skeleton_that_died_while_growing_is_finished(tmp_path: Path) -> None:
+@pytest.mark.parametrize("grown", [lambda name: True, lambda name: name == "page_id", lambda name: name != "page_id"])
+@pytest.mark.parametrize("to", [5, 6])
+def test_a_skeleton_that_died_while_growing_is_finished(tmp_path: Path, grown: Callable[[str], bool], to: int) -> None:
     _, store = embed(tmp_path, pages(3))
-    for _, array in list(store._group.arrays()):
-        if "page_id" in (array.metadata.dimension_names or ()):
-            array.resize((6, *array.shape[1:]))
+    for name, array in list(store._group.arrays()):
+        if "page_id" in (array.metadata.dimension_names or ()) and grown(name):
+            array.resize((to, *array.shape[1:]))
     summary, store = embed(tmp_path, pages(5))
     assert (summary.done, store.n_rows, len(store.page_ids())) == (5, 5, 5)
     assert opened(store.path).sizes["page_id"] == 5
@@ -206,3 +216,87 @@ def test_four_processes_write_shards_of_one_store(tmp_path: Path) -> None:
     summary, shared = embed(tmp_path / "shared", pages(150), encoder=encoder, rows_per_chunk=10)
     assert (summary.done, encoder.seen) == (150, [])
     xr.testing.assert_identical(opened(shared.path), opened(alone.path))
+
+
+def test_rows_added_while_a_chunk_is_written_leave_it_whole(tmp_path: Path) -> None:
+    early, late = pages(5), [*pages(5), *pages(4, "Later")]
+    _, store = embed(tmp_path, early)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as db:
+        db.execute("DELETE FROM items")
+
+    class Slow(HashEncoder):
+        """Waits in the middle of the chunk until another process has added rows to it."""
+
+        def encode(self, pages: Sequence[PageExample]) -> list[EncodedPage | ItemError]:
+            if not self.seen:
+                code = "import sys; from pathlib import Path; from drawn import *; folder = Path(sys.argv[1]); " \
+                    "late = [*pages(5), *pages(4, 'Later')]; rows = lambda present: row_facts([one.page_id for one in late " \
+                    "if one.page_id not in present], {}, {one.page_id: one.image for one in late}, {}, folder); " \
+                    "prepare_store(folder / 'embeddings.zarr', 'hash0', 12, lambda: WIDTHS, rows)"  # fmt: skip
+                subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parent, check=True)
+            return super().encode(pages)
+
+    summary, store = embed(tmp_path, early, encoder=Slow())
+    assert (summary.done, summary.failed, store.n_rows) == (5, 0, 9)
+    summary, store = embed(tmp_path, late)
+    assert (summary.done, summary.fresh) == (9, 4)
+    _, alone = embed(tmp_path / "alone", late)
+    xr.testing.assert_identical(opened(store.path), opened(alone.path))
+
+
+def test_what_is_no_pages_fault_stops_the_run_and_keeps_what_is_done(tmp_path: Path) -> None:
+    class Broken(HashEncoder):
+        """Works for a batch, then never again."""
+
+        fault: Exception = OSError(28, "No space left on device")
+
+        def encode(self, pages: Sequence[PageExample]) -> list[EncodedPage | ItemError]:
+            if self.seen:
+                raise self.fault
+            return super().encode(pages)
+
+    with pytest.raises(OSError, match="No space left"):
+        embed(tmp_path, pages(40), encoder=Broken())
+    lost = Broken()
+    lost.fault = RuntimeError("CUDA error: device lost")
+    with pytest.raises(EmbedStoppedError, match=r"page after page.*device lost"):
+        embed(tmp_path / "other", pages(40), encoder=lost)
+    for folder in (tmp_path, tmp_path / "other"):
+        summary, _ = embed(folder, pages(40))
+        assert (summary.done, summary.failed, summary.fresh) == (40, 0, 36)
+
+
+def test_too_large_a_batch_is_halved(tmp_path: Path) -> None:
+    class Small(HashEncoder):
+        """Has memory for one page."""
+
+        def encode(self, pages: Sequence[PageExample]) -> list[EncodedPage | ItemError]:
+            if len(pages) > 1:
+                raise MemoryError
+            return super().encode(pages)
+
+    summary, _ = embed(tmp_path, pages(9), encoder=Small())
+    assert (summary.done, summary.failed) == (9, 0)
+
+
+def test_the_table_of_words_is_written_by_the_share_that_settles_the_last_row(tmp_path: Path) -> None:
+    table = tmp_path / "text.parquet"
+    for part, written in ((1, False), (2, True)):
+        _, store = embed(tmp_path, pages(12), rows_per_chunk=4, shard=Shard(part, 2))
+        assert derive_texts(store, table, is_share=True) == written
+    assert not derive_texts(store, table, is_share=False)  # nothing changed since
+    assert len(read_parquet(table)) == sum(len(one.boxes) for one in pages(12))
+    _, store = embed(tmp_path, [*pages(12), page("New/0001")], rows_per_chunk=4)
+    assert derive_texts(store, table, is_share=False)
+
+
+def test_the_newest_embeddings_are_those_written_last(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    for name in ("older", "newer"):
+        embed(tmp_path / "embeddings" / name, pages(1))
+        mark_finished(tmp_path / "embeddings" / name, "hash0")
+    assert choose_embeddings(workspace, "") == "newer"
+    os.utime(tmp_path / "embeddings/older/embeddings.zarr/status")  # a folder's time says nothing
+    assert choose_embeddings(workspace, "") == "newer"
+    mark_finished(tmp_path / "embeddings" / "older", "hash0")
+    assert choose_embeddings(workspace, "") == "older"

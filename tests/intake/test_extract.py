@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from comix.core.journal import Journal
+from comix.io.containers.inplace import member_addresses
+from comix.io.containers.members import Member
 from comix.io.images import image_exists, read_bgr, read_image_bytes
-from comix.io.inplace import member_addresses
-from comix.io.members import Member
 
 
 def drawn(number: int, form: str = "PNG", **options: object) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -163,6 +165,38 @@ def test_simple_encodes_pixels_and_tokens_and_freezes() -> None:
     assert all("layer.1." in name for name in free)
     again = restore(model.settings)
     again.load_state_dict(model.state_dict())
+
+
+def test_the_page_is_made_of_what_the_objectives_train() -> None:
+    batch, model = random_batch(), closure_lite_mini(heads=("pop",)).eval()
+    encoded, moved = model.encode(batch), model.encode(replace(batch, layout=torch.rand_like(batch.layout)))
+    assert torch.equal(encoded.page, moved.page)  # as "panel on page" sees it: by content
+    everything = torch.ones(len(batch.page_index), dtype=torch.bool)
+    assert torch.allclose(model.pages_of(encoded.content, batch, everything), encoded.page)
+    again = model.fused(batch, encoded.image, encoded.text)
+    assert torch.equal(again.panels, encoded.panels)
+
+
+def test_efficientnet_equals_timms_and_does_not_start_it() -> None:
+    code = "import sys; from comix.models.frozen import image_encoder; import numpy as np; " \
+        "image_encoder().encode([np.zeros((9, 9, 3), np.uint8)]); print('timm' in sys.modules)"  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    import timm
+
+    from comix.models.efficientnet import EfficientNetLite0
+
+    theirs, ours = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval(), EfficientNetLite0().eval()
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        name: value + 0.1 * torch.rand(value.shape, generator=generator) if value.is_floating_point() else value
+        for name, value in theirs.state_dict().items()
+    }
+    theirs.load_state_dict(weights)
+    ours.take(weights)
+    theirs.reset_classifier(0)
+    pixels = torch.rand(1, 3, 75, 64, generator=generator)
+    with torch.inference_mode():
+        assert torch.equal(ours(pixels), theirs(pixels))
 
 
 def test_decoding_uses_every_panel_once_and_finds_the_best_path() -> None:

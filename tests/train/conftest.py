@@ -78,9 +78,16 @@ def train_small(pages: list[PageExample], features: PanelFeatures, tmp_path: Pat
         settings = {"dim": 16, "image_features": _WIDTH, "text_features": _WIDTH, "num_heads": 2}
         model = closure_lite_mini(**settings, heads=goal.heads)  # type: ignore[arg-type]
         known: PanelFeatures = more.get("features", features)  # type: ignore[assignment]
-        data = PageData(PageBatches(pages, known), split_by_book(pages, 0.25, 0), 3, 0)
-        task = ClosureTask(model, goal, more.get("optimisation", Optimisation(lr=3e-3)), 0, data.val_batches())  # type: ignore[arg-type]
-        trainer = TrainerSettings(checkpoint_every=int(str(more.get("every", 0))))
+        data = PageData(
+            PageBatches(pages, known),
+            split_by_book(pages, 0.25, int(str(more.get("split", 0)))),
+            int(str(more.get("batch_size", 3))),
+            0,
+        )
+        task = ClosureTask(model, goal, more.get("optimisation", Optimisation(lr=3e-3)), 0, data.val_blocks())  # type: ignore[arg-type]
+        numbers = {name: int(str(more.get(name, default))) for name, default in (("every", 0), ("accumulate", 1))}
+        limit: int | None = more.get("limit")  # type: ignore[assignment]
+        trainer = TrainerSettings(checkpoint_every=numbers["every"], accumulate=numbers["accumulate"], limit_batches=limit)
         (tmp_path / folder).mkdir(exist_ok=True)
         return task, fit(task, data, tmp_path / folder, epochs, trainer, CsvLog(), variant, {}, resume)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -17,8 +18,9 @@ from comix.core.errors import FileFormatError, MissingInputError
 from comix.data.features import PanelFeatures
 from comix.data.page import PageExample
 from comix.train.checkpoint import load_model, save_model
-from comix.train.fit import LAST
+from comix.train.keeper import TrainingInterruptedError
 from comix.train.settings import Optimisation
+from comix.train.state import LAST
 from comix.train.task import TrainingFailedError
 
 
@@ -45,12 +47,23 @@ class Stop(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize(("stop_at", "every"), [(8, 0), (6, 2)])
+@pytest.mark.parametrize(
+    ("stop_at", "more"),
+    [
+        (8, {}),
+        (6, {"every": 2}),
+        (4, {"every": 1, "accumulate": 2, "batch_size": 2}),
+        (5, {"every": 2, "accumulate": 4, "batch_size": 1}),
+        (5, {"every": 1, "limit": 2}),
+    ],
+    ids=str,
+)
 def test_resume_equals_the_undisturbed_run(
-    train_small: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int, every: int
+    train_small: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int, more: dict[str, int]
 ) -> None:
-    monkeypatch.setattr("comix.train.fit._SAVE_EVERY_S", -1.0)
-    whole, undisturbed = train_small("denoise_context", "whole", epochs=4)
+    monkeypatch.setattr("comix.train.keeper._BETWEEN_EPOCHS_S", -1.0)
+    how = {name: value for name, value in more.items() if name != "every"}
+    whole, undisturbed = train_small("denoise_context", "whole", epochs=4, **how)
     with monkeypatch.context() as patch:
         from comix.train.task import ClosureTask
 
@@ -58,17 +71,87 @@ def test_resume_equals_the_undisturbed_run(
 
         def stopping(self: ClosureTask, batch: Any, batch_idx: int) -> None:
             original(self, batch, batch_idx)
-            if self.global_step == stop_at:
+            if (
+                self.global_step == stop_at
+                and batch_idx % self.trainer.accumulate_grad_batches == self.trainer.accumulate_grad_batches - 1
+            ):
                 raise Stop
 
         patch.setattr(ClosureTask, "on_train_batch_start", stopping)
         with pytest.raises(Stop):
-            train_small("denoise_context", "cut", epochs=4, every=every)
-    resumed, history = train_small("denoise_context", "resumed", epochs=4, resume=tmp_path / "cut" / LAST)
+            train_small("denoise_context", "cut", epochs=4, **more)
+    resumed, history = train_small("denoise_context", "resumed", epochs=4, resume=tmp_path / "cut" / LAST, **how)
     assert [row["step"] for row in history.history] == [row["step"] for row in undisturbed.history]
     for one, other in zip(numbers(history.history), numbers(undisturbed.history), strict=True):
         assert one == pytest.approx(other, rel=1e-6)
     assert torch.allclose(weights(resumed), weights(whole), atol=1e-6)
+    assert resumed.untrained == whole.untrained
+
+
+def test_every_batch_of_an_epoch_counts_where_batches_are_limited(train_small: Callable[..., Any]) -> None:
+    _, fitted = train_small("base", epochs=3, limit=2)
+    assert [row["step"] for row in fitted.history] == [2, 4, 6]
+
+
+def test_ctrl_c_saves_the_state_and_the_run_goes_on_as_if_undisturbed(
+    train_small: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, undisturbed = train_small("base", "whole", epochs=3)
+    with monkeypatch.context() as patch:
+        from comix.train.task import ClosureTask
+
+        original = ClosureTask.training_step
+
+        def interrupted(self: ClosureTask, batch: Any, batch_idx: int) -> Any:
+            if self.global_step == 5:
+                signal.raise_signal(signal.SIGINT)
+            return original(self, batch, batch_idx)
+
+        patch.setattr(ClosureTask, "training_step", interrupted)
+        with pytest.raises(TrainingInterruptedError):
+            train_small("base", "cut", epochs=3)
+    assert torch.load(tmp_path / "cut" / LAST, weights_only=True)["global_step"] == 6
+    resumed, history = train_small("base", "resumed", epochs=3, resume=tmp_path / "cut" / LAST)
+    assert numbers(history.history) == [pytest.approx(row, rel=1e-6) for row in numbers(undisturbed.history)]
+    assert torch.allclose(weights(resumed), weights(whole), atol=1e-6)
+
+
+@pytest.mark.parametrize("other", [{"batch_size": 4}, {"split": 3}, {"accumulate": 2}], ids=str)
+def test_a_state_of_other_batches_is_refused(train_small: Callable[..., Any], tmp_path: Path, other: dict[str, int]) -> None:
+    train_small("base", "first", epochs=1)
+    with pytest.raises(FileFormatError, match="other pages, another split or other batches"):
+        train_small("base", "second", epochs=2, resume=tmp_path / "first" / LAST, **other)
+
+
+def test_a_kill_while_the_state_is_written_leaves_the_older_one(
+    train_small: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comix.train.keeper._BETWEEN_EPOCHS_S", -1.0)
+    with monkeypatch.context() as patch:
+        save, times = torch.save, [0]
+
+        def torn(value: Any, stream: Any, *more: Any, **options: Any) -> None:
+            times[0] += 1
+            if times[0] == 2:
+                stream.write(b"half of a sta")
+                raise Stop
+            save(value, stream, *more, **options)
+
+        patch.setattr(torch, "save", torn)
+        with pytest.raises(Stop):
+            train_small("base", "cut", epochs=4)
+    assert torch.load(tmp_path / "cut" / LAST, weights_only=True)["epoch"] == 0
+    _, fitted = train_small("base", "resumed", epochs=2, resume=tmp_path / "cut" / LAST)
+    assert len(fitted.history) == 2
+
+
+def test_what_starts_from_nothing_learns_at_the_full_rate(train_small: Callable[..., Any]) -> None:
+    task, _ = train_small("denoise_context", epochs=1)
+    names = {id(value): name for name, value in task.model.named_parameters()}
+    rates = {names[id(one)]: group["lr"] for group in task._groups() for one in group["params"]}
+    fast = {name.split(".")[0] for name, rate in rates.items() if rate == 3e-3}
+    assert fast == {"next_panel", "composition", "denoise"}
+    assert {rate for name, rate in rates.items() if name.split(".")[0] not in fast} == {3e-3 * 0.1}
 
 
 def test_more_epochs_do_not_raise_the_learning_rate_again(train_small: Callable[..., Any], tmp_path: Path) -> None:

@@ -159,7 +159,22 @@ def test_varied_pages_keep_their_labels_and_turn_their_direction(batch: Batch) -
     assert torch.allclose(turned.layout[:, 9], batch.layout[:, 9], atol=1e-6)
     assert torch.equal(turned.order, batch.order)
     assert baselines([turned])["rows"]["rpp_page_exact"] == baselines([batch])["rows"]["rpp_page_exact"] == 1.0
-    assert torch.isfinite(varied(batch, 0.5, 0.3).layout).all()
+
+
+def test_stretched_pages_keep_their_layout_consistent(batch: Batch) -> None:
+    torch.manual_seed(0)
+    stretched = varied(batch, 0.0, 0.3).layout
+    x, y, w, h, cx, cy, area, aspect, direction, lead = stretched.unbind(1)
+    before = batch.layout
+    for now, wanted in ((cx, x + w / 2), (cy, y + h / 2), (area, w * h), (lead, torch.where(direction > 0, x, 1 - x - w))):
+        assert torch.allclose(now, wanted, atol=1e-5)
+    grown_w, grown_h = w / before[:, 2], h / before[:, 3]
+    assert torch.allclose(aspect - before[:, 7], grown_w.log() - grown_h.log(), atol=1e-4)
+    for grown in (grown_w, grown_h):
+        assert 0.69 < float(grown.min()) < 0.95 < 1.05 < float(grown.max()) < 1.32
+        for page in range(batch.n_pages):  # one stretch a page, panels only shaken by a hundredth
+            own = grown[batch.page_index == page]
+            assert float(own.max() / own.min()) < 1.05
 
 
 def test_wrong_settings_are_named() -> None:
