@@ -38,7 +38,9 @@ class SlowEncoder(HashEncoder):
 
 
 def write(folder: Path, n_pages: int, part: int, n_parts: int) -> None:
-    embed(folder, pages(n_pages), encoder=SlowEncoder(), rows_per_chunk=ROWS_PER_CHUNK, shard=Shard(part, n_parts), flush_s=0.05)
+    embed(
+        folder, pages(n_pages), encoder=SlowEncoder(), rows_per_chunk=ROWS_PER_CHUNK, shard=Shard(part, n_parts), flush_s=0.05
+    )
 
 
 def start(folder: Path, n_pages: int, part: int, n_parts: int) -> subprocess.Popen[bytes]:
