@@ -1,4 +1,4 @@
-"""Pages of a workspace as `comix.io.formats.exchange` has them: panels in order, words from DataSpecs, and what a document said."""
+"""What a workspace says of its pages, as the annotations that every format is written from."""
 
 from __future__ import annotations
 
