@@ -146,7 +146,7 @@ def test_same_workspace_same_bytes(aligned: Workspace) -> None:
 def test_failures_name_item_reason_and_hint(aligned: Workspace) -> None:
     text = report(aligned).text
     assert "3 inputs failed." in text
-    for part in ("archive_damaged", "cut.cbz", "image_unreadable", "timeout", "plain/0003", "wait longer"):
+    for part in ("archive_damaged", "cut.cbz", "image_truncated", "timeout", "plain/0003", "wait longer"):
         assert part in text
     assert "gone/0001" not in text
 
