@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,6 +57,7 @@ def close_pairs(hashes: Hashes, radius: int = RADIUS) -> Pairs:
     >>> close_pairs(np.array([0, 1, 255, 254], np.uint64), 1).tolist()
     [[0, 1], [2, 3]]
     """
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)  # it tells which processor it was built for
     import faiss
 
     index = faiss.IndexBinaryFlat(64)
