@@ -8,7 +8,7 @@ import importlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -21,8 +21,12 @@ PART_PREFIX = ".part-"
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, is_wanted: Callable[[Path], bool] = lambda part: True) -> Iterator[IO[bytes]]:
     """A binary file that appears under ``path`` whole (flushed, synced, renamed), or not at all.
+
+    Args:
+        path: its final name.
+        is_wanted: asked of the finished file before it gets its name; False drops it.
 
     Raises:
         WorkspaceError: the folder cannot be written or the disk is full; an older file stays intact.
@@ -39,15 +43,22 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(stream.fileno())
             temporary.chmod(0o644)
             if fcntl is not None:  # while the lock is held: nobody may take the file over before it has its name
-                temporary.replace(path)
+                _put_in_place(temporary, path, is_wanted)
         if fcntl is None:
-            temporary.replace(path)
+            _put_in_place(temporary, path, is_wanted)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); free space or choose another workspace") from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _put_in_place(temporary: Path, path: Path, is_wanted: Callable[[Path], bool]) -> None:
+    if is_wanted(temporary):
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def _open_part(path: Path) -> tuple[int, Path]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from filelock import FileLock, Timeout
 
 from comix.core.errors import WorkspaceError
 from comix.core.ids import escape
 
+T = TypeVar("T")
 Status = Literal["done", "failed", "skipped"]
 
 _SCHEMA = """
@@ -141,6 +143,19 @@ class Journal:
             with self._clear_errors(), closing(self._db.execute(query, (self.variant, *some))) as rows:
                 found.update({key: (status, json.loads(result)) for key, status, result in rows})
         return found
+
+    def along(self, items: Iterable[T], key: Callable[[T], str]) -> Iterator[tuple[T, str, dict[str, Any]]]:
+        """Each of these with the status and result of its row, in their order, some hundred looked up at a time.
+
+        Args:
+            items: drawn from as needed.
+            key: an item's key; one without a row comes with ``""`` and an empty result.
+        """
+        waiting = iter(items)
+        while some := list(islice(waiting, _MOST_VARIABLES)):
+            results = self.results([key(one) for one in some])
+            for one in some:
+                yield one, *results.get(key(one), ("", {}))
 
     def take_over(self, other: Journal) -> None:
         """Copy every row of another journal of this variant in one transaction; its rows replace those of the same key."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from types import FrameType
 
 from comix.core.errors import UsageError
 from comix.core.files import sync_file_system
+from comix.core.interrupt import interruptible
 from comix.core.journal import Journal, Row, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
@@ -182,7 +179,9 @@ def _work(
 ) -> None:
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
-    with _interruptible(options.resume_hint) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
+    hint = f" Go on later with:\n  {options.resume_hint}" if options.resume_hint else ""
+    message = f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}"
+    with interruptible(message) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
         outcomes: Iterable[tuple[Item, Outcome] | None]
         if options.workers > 0:
             outcomes = run_in_processes(todo, build_worker, options, stop)
@@ -226,25 +225,3 @@ def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:
         outcome.seconds,
     )
     return row, outcome.children
-
-
-@contextmanager
-def _interruptible(resume_hint: str) -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets: what is in flight finishes, nothing new starts; a second Ctrl-C stops at once."""
-    stop = threading.Event()
-
-    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        hint = f" Go on later with:\n  {resume_hint}" if resume_hint else ""
-        Progress.say(f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from comix.core.errors import FileFormatError, ItemError, MissingInputError
 from comix.core.geometry import Box
+from comix.core.joined import Joined
 from comix.data.known import Known, Stat, image_hash, stat_of
 from comix.data.page import PageExample
 from comix.io.dataspec import DataSpec, read_dataspec
@@ -255,20 +256,12 @@ def duplicate_groups(curation: Path) -> dict[str, str]:
     Every column of the table that groups pages counts: pages that any of them joins are one group.
     """
     table = read_parquet(curation)
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
+    joined = Joined()
     ids = [str(page) for page in table["page_id"]] if "page_id" in table.columns else []
     for column in (name for name in _GROUPS if name in table.columns):
         for page, value in zip(ids, table[column], strict=True):
             if isinstance(value, str) and value:
-                one, other = root(f"page:{page}"), root(f"{column}:{value}")
-                parent[max(one, other)] = min(one, other)
-    groups = {page: root(f"page:{page}") for page in ids}
+                joined.join(f"page:{page}", f"{column}:{value}")
+    groups = {page: joined.group(f"page:{page}") for page in ids}
     sizes = Counter(groups.values())
     return {page: group for page, group in groups.items() if sizes[group] > 1}

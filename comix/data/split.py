@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from comix.core.files import digest
+from comix.core.joined import Joined
 from comix.data.page import PageExample
 
 _BOOKS_FOR_TEST = 10
@@ -82,21 +83,13 @@ def _split(n_pages: int, val: Sequence[int], test: Sequence[int], note: str) -> 
 
 def _groups(pages: Sequence[PageExample], keys: Sequence[str]) -> dict[str, list[int]]:
     """Positions by the smallest key of all that must stay together."""
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while parent.setdefault(key, key) != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
+    joined = Joined()
     for page, key in zip(pages, keys, strict=True):
-        one = root(f"k:{key}")
         if page.duplicate_group:
-            parent[max(one, root(f"d:{page.duplicate_group}"))] = min(one, root(f"d:{page.duplicate_group}"))
+            joined.join(f"k:{key}", f"d:{page.duplicate_group}")
     members: dict[str, list[int]] = {}
     for position, key in enumerate(keys):
-        members.setdefault(root(f"k:{key}"), []).append(position)
+        members.setdefault(joined.group(f"k:{key}"), []).append(position)
     return members
 
 

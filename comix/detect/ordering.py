@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -87,15 +87,13 @@ def run_order(workspace: Workspace, detector: str, method: Method, direction: st
     path = workspace.require_predictions(detector)
     found, n_pages = read_predictions(path), count_pages(workspace.require_pages())
     items = _items(workspace, detector, found, method, direction)
-    unsure = 0
     build: Callable[[], PageOrderer] = partial(build_orderer, method)
     with stage_journal(workspace.journal("order"), detector, options.shard) as journal:
         summary = run_stage("order", "pages", items, build, journal, options, n_pages)
         if not options.shard.is_all:
             return summary
-        keys = (page.page_id for page in iter_pages(workspace.pages_table))
-        while some := list(islice(keys, 500)):
-            unsure += sum(status == "done" and one["margin"] == 0 for status, one in journal.results(some).values())
+        pages = journal.along(iter_pages(workspace.pages_table), attrgetter("page_id"))
+        unsure = sum(status == "done" and result["margin"] == 0 for _, status, result in pages)
     derive_predictions(workspace, detector)
     summary.notes.append(f"{unsure} pages with an order to look at; {path}")
     return summary

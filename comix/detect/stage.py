@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,6 @@ from comix.io.coco import PageDetections, write_predictions
 from comix.io.draw import draw_boxes
 from comix.io.images import read_bgr
 from comix.io.tables import count_pages, iter_pages
-
-_AT_ONCE = 500
-"""Pages looked up in a journal at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +137,8 @@ def derive_predictions(workspace: Workspace, detector: str) -> tuple[int, int]:
 def detected_pages(workspace: Workspace, detector: str) -> Iterator[tuple[PageRecord, PageDetections | None]]:
     """Every page with what `detect` found, straight from its journal, not ordered yet; None where it found no answer."""
     with Journal(workspace.journal("detect"), detector) as journal:
-        pages = iter_pages(workspace.pages_table)
-        while some := list(islice(pages, _AT_ONCE)):
-            results = journal.results([page.page_id for page in some])
-            for page in some:
-                status, result = results.get(page.page_id, ("", {}))
-                yield page, _found(page.page_id, result) if status == "done" else None
+        for page, status, result in journal.along(iter_pages(workspace.pages_table), attrgetter("page_id")):
+            yield page, _found(page.page_id, result) if status == "done" else None
 
 
 def _ordered_pages(workspace: Workspace, detector: str) -> Iterator[tuple[PageRecord, PageDetections]]:
@@ -156,12 +149,9 @@ def _ordered_pages(workspace: Workspace, detector: str) -> Iterator[tuple[PageRe
         yield from detected
         return
     with Journal(path, detector) as journal:
-        while some := list(islice(detected, _AT_ONCE)):
-            results = journal.results([page.page_id for page, _ in some])
-            for page, found in some:
-                status, result = results.get(page.page_id, ("", {}))
-                is_current = status == "done" and result.get("boxes") == boxes_digest(found.detections)
-                yield page, _with_order(found, result) if is_current else found
+        for (page, found), status, result in journal.along(detected, lambda pair: pair[0].page_id):
+            is_current = status == "done" and result.get("boxes") == boxes_digest(found.detections)
+            yield page, _with_order(found, result) if is_current else found
 
 
 def _found(page_id: str, result: dict[str, Any]) -> PageDetections:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from comix.core.errors import WorkspaceError
+from comix.core.files import atomic_writer
 
 
 class ChangedOnly:
     """A binary file being written under a temporary name; `has_changed` is known when `changed_only` has ended."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._stream = os.fdopen(descriptor, "wb", buffering=1 << 20)
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
         self._digest = hashlib.sha256()
         self.has_changed = False
 
@@ -29,21 +28,10 @@ class ChangedOnly:
         """For writers that want a whole file object."""
         self._stream.flush()
 
-    def finish(self, temporary: Path, path: Path) -> None:
-        """Put the file into its place unless the same bytes lie there."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._stream.close()
-        self.has_changed = not _holds(path, temporary.stat().st_size, self._digest.digest())
-        if self.has_changed:
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        else:
-            temporary.unlink()
-
-    def close(self) -> None:
-        """Let go of the descriptor."""
-        self._stream.close()
+    def differs(self, path: Path, part: Path) -> bool:
+        """Whether what was written is not what ``path`` holds; noted."""
+        self.has_changed = not _holds(path, part.stat().st_size, self._digest.digest())
+        return self.has_changed
 
     @property
     def closed(self) -> bool:
@@ -58,20 +46,9 @@ def changed_only(path: Path) -> Iterator[ChangedOnly]:
     Raises:
         WorkspaceError: the folder cannot be written or the disk is full; an older file stays intact.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-    except OSError as error:
-        raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); choose a writable workspace") from error
-    temporary, stream = Path(name), ChangedOnly(descriptor)
-    try:
+    with atomic_writer(path, lambda part: stream.differs(path, part)) as opened:
+        stream = ChangedOnly(opened)
         yield stream
-        stream.finish(temporary, path)
-    except OSError as error:
-        raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); free space or choose another workspace") from error
-    finally:
-        stream.close()
-        temporary.unlink(missing_ok=True)
 
 
 def _holds(path: Path, size: int, digest: bytes) -> bool:

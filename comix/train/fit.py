@@ -19,7 +19,7 @@ import torch
 from comix.core.errors import UsageError
 from comix.core.files import json_bytes, write_bytes
 from comix.data.module import PageData
-from comix.train.keeper import Keeper, interruptible
+from comix.train.keeper import Keeper, training_interruptible
 from comix.train.settings import CsvLog, TrainerSettings, WandbLog
 from comix.train.state import AtomicCheckpoints, check_state
 from comix.train.task import ClosureTask, best_of
@@ -72,7 +72,7 @@ def fit(
         check_state(resume, task.model.state_dict(), task.batches)
     logger = log.open(folder, name, config)
     threads = settings.threads or (None if task.model.uses_pixels else 1)
-    with interruptible() as stop:
+    with training_interruptible() as stop:
         trainer = _trainer(Keeper(folder, epochs, settings.checkpoint_every, stop), settings, logger)
         try:
             with _quiet(), torch_threads(threads):

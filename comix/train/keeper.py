@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
+from comix.core.interrupt import interruptible
 from comix.core.progress import Progress
 from comix.train.state import LAST
 from comix.train.task import ClosureTask
@@ -108,29 +107,16 @@ def _any_process(trainer: pl.Trainer, here: bool) -> bool:
 
 
 @contextmanager
-def interruptible() -> Iterator[threading.Event]:
+def training_interruptible() -> Iterator[threading.Event]:
     """An event that Ctrl-C sets; a second Ctrl-C stops at once.
 
     Raises:
         TrainingInterruptedError: the second Ctrl-C, which Lightning turns into the end of the program.
     """
-    stop = threading.Event()
-
-    def on_interrupt(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        Progress.say("Stopping: the state is saved after this step (Ctrl-C again to stop at once).")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield stop
-    except SystemExit:
-        if stop.is_set():
-            raise TrainingInterruptedError from None
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with interruptible("Stopping: the state is saved after this step (Ctrl-C again to stop at once).") as stop:
+        try:
+            yield stop
+        except SystemExit:
+            if stop.is_set():
+                raise TrainingInterruptedError from None
+            raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,8 @@ def run_analyze(
         summary = run_stage("analyze", "pages", items, build_worker, journal, options, n_pages)
         if not options.shard.is_all:
             return summary
-        n_texts, keys = 0, (page.page_id for page in iter_pages(workspace.pages_table))
-        while some := list(islice(keys, 500)):
-            done = (result for status, result in journal.results(some).values() if status == "done")
-            n_texts += sum(result["n_texts"] + result["n_unassigned"] for result in done)
+        pages = journal.along(iter_pages(workspace.pages_table), attrgetter("page_id"))
+        n_texts = sum(result["n_texts"] + result["n_unassigned"] for _, status, result in pages if status == "done")
     summary.notes.append(f"{n_texts} texts; {workspace.analysis_dir(reader.name)}")
     return summary
 
