@@ -15,7 +15,8 @@ from comix.core.errors import ComixError, FileFormatError, MissingInputError, Se
 from comix.core.workspace import Workspace
 from comix.intake.library import check_library
 from comix.paths import conf_dir
-from comix.schema import CHOICES, REQUIRED, STAGES, SWEEPABLE, TEXT_LEAVES, key_names, leaves_no_trace, text_keys
+from comix.schema import CHOICES, STAGES, SWEEPABLE, TEXT_LEAVES, key_names, leaves_no_trace, text_keys
+from comix.schema.base import REQUIRED
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from comix.schema import FORMATS_WRITTEN
+from comix.schema.data import FORMATS_WRITTEN
 from tests.interop.conftest import BOOKS, HEIGHT, WIDTH
 
 N_PAGES = sum(BOOKS.values())
