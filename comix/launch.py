@@ -141,7 +141,7 @@ def _check_places(stage: str, words: list[str]) -> None:
         WorkspaceError: the workspace cannot be written.
     """
     workspace = Workspace(Path(_value_of(stage, words, "workspace")))
-    foreign = "coco" in key_names(stage) and _value_of(stage, words, "coco", required=False)
+    foreign = [key for key in ("coco", "art") if key in key_names(stage) and _value_of(stage, words, key, required=False)]
     makes_workspace = "library" in key_names(stage) or bool(foreign)
     if "library" in key_names(stage) and _value_of(stage, words, "library", required=False):
         check_library(Path(_value_of(stage, words, "library")))

@@ -60,6 +60,10 @@ class Workspace:
         """Folder of one reader's analysis files."""
         return self.root / "analysis" / _plain_name("reader", reader)
 
+    def synth_dir(self, name: str) -> Path:
+        """Folder of one series of composed pages."""
+        return self.root / "synth" / _plain_name("name", name)
+
     @property
     def alignment_dir(self) -> Path:
         """Alignment table, CSV, subset lists and training manifest."""

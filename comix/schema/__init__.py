@@ -19,6 +19,7 @@ from comix.schema.data import (
     IngestConfig,
     MapConfig,
     OrderConfig,
+    SynthConfig,
 )
 from comix.schema.learn import CompareConfig, EmbedConfig, IndexConfig, SearchConfig, TrainConfig
 from comix.schema.look import CheckConfig, DoctorConfig, FailuresConfig, ReportConfig, StatusConfig
@@ -43,6 +44,7 @@ STAGES: dict[str, type[StageConfig]] = {
     "report": ReportConfig,
     "export": ExportConfig,
     "ingest": IngestConfig,
+    "synth": SynthConfig,
     "status": StatusConfig,
     "failures": FailuresConfig,
     "check": CheckConfig,
@@ -76,6 +78,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, float("inf")),
     "epochs": (1, float("inf")),
     "max_panels": (1, float("inf")),
+    "n_pages": (1, float("inf")),
+    "long_side": (200, 4000),
     "pages_per_shard": (1, float("inf")),
 }
 """Least and greatest value of a number, wherever it is a key."""

@@ -142,3 +142,20 @@ class IngestConfig(WorkConfig):
     box_format: str = one_of("", "xywh", "xyxy")
     detector: str = ""
     id_map: str = one_of("comix", "training")
+
+
+@dataclass
+class SynthConfig(ShardedConfig):
+    """Keys of ``synth``."""
+
+    factory: Any = None
+    name: str = "pages"
+    n_pages: int = 1000
+    seed: int = 0
+    long_side: int = 1000
+    art: str = ""
+    pages: str = ""
+    detections: str = "gutter"
+    split: str = ""
+    half: str = one_of("tune", "held_out")
+    save_vis: int = 0

@@ -1,0 +1,59 @@
+"""Composed comic pages with known panels and reading order, to train and measure on.
+
+Each page depends on the settings, the seed and its number only: any number of workers and shares give the same bytes, and a
+longer series begins with a shorter one. Drawings come from the panels of pages that you have: this workspace's, or those of
+any COCO file.
+
+Examples:
+  comix synth n_pages=200 save_vis=20
+  comix synth art=panels.json pages=my_pages n_pages=20000 seed=1 name=train workers=8
+  comix synth art=hand_panels.json pages=pages split=experiments/panels_open/split.yaml half=tune name=open
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comix.apps.common import finish, plain, run_options, workspace_of
+from comix.core.errors import UsageError
+from comix.synth.factory import Factory
+from comix.synth.settings import factory_settings
+from comix.synth.source import ArtSource, read_split
+from comix.synth.stage import PageMaker, run_synth
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from comix.core.workspace import Workspace
+
+
+def build_worker(factory: dict[str, Any], source: ArtSource, seed: int, long_side: int) -> PageMaker:
+    """The worker, made inside each worker process."""
+    return PageMaker(Factory(factory_settings(factory), source.read(long_side), seed, long_side))
+
+
+def art_source(cfg: DictConfig, workspace: Workspace) -> ArtSource:
+    """Where the drawings come from.
+
+    Raises:
+        UsageError: ``art=`` without ``pages=``, or the other way round.
+    """
+    if bool(cfg.art) != bool(cfg.pages):
+        raise UsageError("art= and pages= go together: art=PANELS.json pages=FOLDER, its file names relative to the folder")
+    books = read_split(Path(cfg.split), cfg.half) if cfg.split else ()
+    if cfg.art:
+        return ArtSource(Path(cfg.art), Path(cfg.pages), books)
+    return ArtSource(workspace.require_predictions(cfg.detections), workspace.root, books)
+
+
+def main(cfg: DictConfig) -> int:
+    """Run the stage; its exit code."""
+    workspace = workspace_of(cfg)
+    factory = plain(cfg.factory)
+    factory_settings(factory)
+    source = art_source(cfg, workspace)
+    settings = {"factory": factory, "seed": cfg.seed, "long_side": cfg.long_side, "art": source.fingerprint()}
+    build = partial(build_worker, factory, source, cfg.seed, cfg.long_side)
+    return finish(run_synth(workspace, cfg.name, build, cfg.n_pages, settings, cfg.save_vis, run_options(cfg)), workspace)
