@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from comix.apps.common import finish, plain, run_options, workspace_of
 from comix.core.errors import UsageError
 from comix.synth.factory import Factory
+from comix.synth.pack import open_pack, packed_art
 from comix.synth.settings import factory_settings
 from comix.synth.source import ArtSource, read_split
 from comix.synth.stage import PageMaker, run_synth
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from comix.core.workspace import Workspace
 
 
-def build_worker(factory: dict[str, Any], source: ArtSource, seed: int, long_side: int) -> PageMaker:
+def build_worker(factory: dict[str, Any], pack: Path, seed: int, long_side: int) -> PageMaker:
     """The worker, made inside each worker process."""
-    return PageMaker(Factory(factory_settings(factory), source.read(long_side), seed, long_side))
+    return PageMaker(Factory(factory_settings(factory), open_pack(pack), seed, long_side))
 
 
 def art_source(cfg: DictConfig, workspace: Workspace) -> ArtSource:
@@ -55,5 +56,6 @@ def main(cfg: DictConfig) -> int:
     factory_settings(factory)
     source = art_source(cfg, workspace)
     settings = {"factory": factory, "seed": cfg.seed, "long_side": cfg.long_side, "art": source.fingerprint()}
-    build = partial(build_worker, factory, source, cfg.seed, cfg.long_side)
+    pack = packed_art(source, cfg.long_side, workspace.root / "synth" / ".art")
+    build = partial(build_worker, factory, pack, cfg.seed, cfg.long_side)
     return finish(run_synth(workspace, cfg.name, build, cfg.n_pages, settings, cfg.save_vis, run_options(cfg)), workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.files import digest
+from comix.io.cococolumns import read_columns
 from comix.synth.art import Art, read_art
 
 
@@ -32,14 +34,16 @@ class ArtSource:
         return read_art([(self.coco, self.folder)], self.books, long_side)
 
     def fingerprint(self) -> str:
-        """Changes with the COCO file and the list of books.
+        """Changes with the COCO file, the list of books, and the sizes of the image files.
 
         Raises:
-            MissingInputError: no such file.
+            MissingInputError: no such COCO file.
         """
         if not self.coco.is_file():
             raise MissingInputError(f"{self.coco}: no such file; wanted a COCO file with panels")
-        return digest(self.coco.read_bytes().hex(), list(self.books))
+        names = read_columns(self.coco).file_names
+        sizes = [(self.folder / name).stat().st_size if (self.folder / name).is_file() else 0 for name in names]
+        return digest(hashlib.sha256(self.coco.read_bytes()).hexdigest(), list(self.books), sizes)
 
 
 def read_split(path: Path, half: str) -> tuple[str, ...]:
