@@ -16,6 +16,10 @@ from comix.synth.outline import outline
 from comix.synth.shapes import Polygon, box_of, is_upright, within
 from comix.synth.treat import Piece, cut_piece
 
+_ROOM = 0.012
+"""Gap between panels, as a share of the page's longer side, at which a drawing without a frame is told by its surroundings."""
+_VIGNETTES = 0.4
+"""Share of such drawings that fade into the ground."""
 _UNLIKE = 40
 """Least difference of a channel, of 255, at which a pixel is not the ground's."""
 
@@ -65,9 +69,12 @@ def draw_panel(random: np.random.Generator, page: Image, cell: Cell, drawing: Dr
     area = page[top:bottom, left:right]
     ground = area.copy()
     fill = piece.image[: bottom - top, : right - left]
+    is_loose = not cell.framed and gap > _ROOM * max(width, height)
+    if is_loose and random.random() < _VIGNETTES:
+        fill = _faded(random, fill, ground)
     frame = look.frame * max(width, height) / 1000 if cell.framed or gap < 3 else 0.0
     seen = _seen(mask, fill, ground)
-    if frame == 0 and not _stands_alone(mask, fill, ground, seen):
+    if frame == 0 and not _stands_alone(mask, fill, ground, seen, is_loose):
         frame = 2.0
     cv2.copyTo(fill, mask, area)
     polygon = np.array(cell.polygon)
@@ -101,14 +108,29 @@ def _differs(fill: Image, ground: Image) -> NDArray[np.uint8]:
     return np.asarray(cv2.threshold(most, _UNLIKE, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
-def _stands_alone(mask: NDArray[np.uint8], fill: Image, ground: Image, seen: Box) -> bool:
-    """Whether a drawing without a frame can be told from the ground: its edge for the most part, or as one large picture."""
+def _stands_alone(mask: NDArray[np.uint8], fill: Image, ground: Image, seen: Box, is_loose: bool) -> bool:
+    """Whether a drawing without a frame can be told from the ground: its edge for the most part, or as one large picture.
+
+    With much room around it (``is_loose``), a line drawing on the ground's colour will do.
+    """
     height, width = mask.shape
     rim = cv2.bitwise_and(mask, cv2.bitwise_not(cv2.erode(mask, np.ones((5, 5), np.uint8), borderValue=0)))
     apart = _differs(fill, ground)
     pale = 1 - cv2.countNonZero(cv2.bitwise_and(apart, rim)) / max(1, cv2.countNonZero(rim))
     inside = cv2.countNonZero(cv2.bitwise_and(apart, mask)) / max(1, cv2.countNonZero(mask))
-    return pale < 0.3 or (inside > 0.25 and seen.area > 0.6 * width * height)
+    least, covered = (0.04, 0.4) if is_loose else (0.25, 0.6)
+    return pale < 0.3 or (inside > least and seen.area > covered * width * height)
+
+
+def _faded(random: np.random.Generator, fill: Image, ground: Image) -> Image:
+    """The drawing with soft, ragged edges."""
+    height, width = fill.shape[:2]
+    grid = random.uniform(0.1, 1.0, (9, 9))
+    grid[2:-2, 2:-2] = 1.5
+    grid[[0, -1]], grid[:, [0, -1]] = 0.0, 0.0
+    alpha = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
+    soft = np.clip((alpha - 0.35) * float(random.uniform(1.5, 12)) + 0.5, 0, 1)[..., None]
+    return np.asarray(fill * soft + ground * (1 - soft), np.uint8)
 
 
 def _frame(page: Image, line: Polygon, thickness: float, colour: Colour, ground: Image) -> None:
