@@ -19,7 +19,7 @@ from comix.synth.look import Look, drawn_look
 from comix.synth.panels import DrawnPanel, draw_panel
 from comix.synth.scan import grain, rotation, scanned
 from comix.synth.settings import FactorySettings
-from comix.synth.shapes import Polygon, box_of, is_upright
+from comix.synth.shapes import Polygon, box_of, is_upright, within
 
 __all__ = ["Factory", "SynthPage", "SynthPanel"]
 
@@ -147,13 +147,17 @@ def _composed(
 
 
 def _as_panels(panels: list[DrawnPanel], plan: Layout) -> tuple[SynthPanel, ...]:
-    return tuple(
-        SynthPanel(
-            one.box, () if is_upright(one.polygon) else tuple((round(x, 2), round(y, 2)) for x, y in one.polygon.tolist()),
-            one.framed, cell.host, one.drawing.page_id, one.drawing.panel, one.piece.window, one.piece.is_mirrored,
-        )
-        for one, cell in zip(panels, plan.cells, strict=True)
-    )  # fmt: skip
+    found = []
+    for one, cell in zip(panels, plan.cells, strict=True):
+        polygon = within(one.polygon, one.box)
+        points = () if is_upright(polygon) else tuple((round(x, 2), round(y, 2)) for x, y in polygon.tolist())
+        found.append(
+            SynthPanel(
+                one.box, points, one.framed, cell.host, one.drawing.page_id, one.drawing.panel, one.piece.window,
+                one.piece.is_mirrored,
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _turned(polygon: Polygon, turn: Polygon) -> Polygon:

@@ -60,12 +60,12 @@ def draw_panel(random: np.random.Generator, page: Image, cell: Cell, drawing: Dr
         gap: between the panels, pixels.
     """
     height, width = page.shape[:2]
-    line = within(outline(random, np.array(cell.polygon), look.wobble, look.rounded), width, height)
+    line = within(outline(random, np.array(cell.polygon), look.wobble, look.rounded), Box(0, 0, width, height))
     left, top = np.floor(line.min(axis=0)).clip(0).astype(int).tolist()
     right, bottom = np.ceil(line.max(axis=0)).clip(max=(width, height)).astype(int).tolist()
     piece = cut_piece(random, drawing, max(8, right - left), max(8, bottom - top), look)
     mask = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillPoly(mask, [np.round((line - (left, top)) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    cv2.fillPoly(mask, [np.round((line - (left + 0.5, top + 0.5)) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
     area = page[top:bottom, left:right]
     ground = area.copy()
     fill = piece.image[: bottom - top, : right - left]
@@ -139,7 +139,7 @@ def _frame(page: Image, line: Polygon, thickness: float, colour: Colour, ground:
         base = np.median(ground.reshape(-1, 3)[::31], axis=0)
         red = [int(c * 0.55 + g * 0.45) for c, g in zip(colour, base.tolist(), strict=True)]
         colour = (red[0], red[1], red[2])
-    points = np.round(line * 16).astype(np.int32)
+    points = np.round((line - 0.5) * 16).astype(np.int32)  # OpenCV counts from the middle of a pixel
     cv2.polylines(page, [points], True, colour, max(1, round(thickness)), cv2.LINE_AA, 4)
 
 

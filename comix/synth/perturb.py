@@ -87,8 +87,9 @@ def _moved(random: np.random.Generator, panel: Panel, strength: Strength, pen: P
     if not chosen:
         return panel
     centre, sides = panel.polygon.mean(axis=0), np.ptp(panel.polygon, axis=0)
+    page = Box(0, 0, pen.width, pen.height)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    polygon = within((panel.polygon - centre) * grown @ turn.T + centre + shift * sides, pen.width, pen.height)
+    polygon = within((panel.polygon - centre) * grown @ turn.T + centre + shift * sides, page)
     return panel if least_side(polygon) < pen.least else replace(panel, polygon=polygon)
 
 

@@ -68,9 +68,13 @@ def clip(polygon: Polygon, normal: Sequence[float], offset: float) -> Polygon:
     return np.array(kept, np.float64).reshape(-1, 2)
 
 
-def within(polygon: Polygon, width: float, height: float) -> Polygon:
-    """The part of a convex polygon that lies on a page."""
-    for normal, offset in (((-1, 0), 0.0), ((1, 0), width), ((0, -1), 0.0), ((0, 1), height)):
+def within(polygon: Polygon, box: Box) -> Polygon:
+    """The part of a polygon that lies in a box; ``(0, 2)`` when nothing does.
+
+    >>> within(rectangle(-1, 0, 4, 2), Box(0, 0, 3, 3)).tolist()
+    [[0.0, 0.0], [3.0, 0.0], [3.0, 2.0], [0.0, 2.0]]
+    """
+    for normal, offset in (((-1, 0), -box.x), ((1, 0), box.r), ((0, -1), -box.y), ((0, 1), box.b)):
         polygon = clip(polygon, normal, offset)
     return polygon
 
