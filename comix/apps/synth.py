@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from comix.core.workspace import Workspace
 
 
-def build_worker(factory: dict[str, Any], pack: Path, seed: int, long_side: int) -> PageMaker:
+def build_worker(factory: dict[str, Any], pack: Path, seed: int, long_side: int, in_sequence: bool) -> PageMaker:
     """The worker, made inside each worker process."""
-    return PageMaker(Factory(factory_settings(factory), open_pack(pack), seed, long_side))
+    return PageMaker(Factory(factory_settings(factory), open_pack(pack), seed, long_side, in_sequence))
 
 
 def art_source(cfg: DictConfig, workspace: Workspace) -> ArtSource:
@@ -55,7 +55,8 @@ def main(cfg: DictConfig) -> int:
     factory = plain(cfg.factory)
     factory_settings(factory)
     source = art_source(cfg, workspace)
-    settings = {"factory": factory, "seed": cfg.seed, "long_side": cfg.long_side, "art": source.fingerprint()}
+    settings = {"factory": factory, "seed": cfg.seed, "long_side": cfg.long_side, "in_sequence": cfg.in_sequence}
+    settings["art"] = source.fingerprint()
     pack = packed_art(source, cfg.long_side, workspace.root / "synth" / ".art")
-    build = partial(build_worker, factory, pack, cfg.seed, cfg.long_side)
+    build = partial(build_worker, factory, pack, cfg.seed, cfg.long_side, cfg.in_sequence)
     return finish(run_synth(workspace, cfg.name, build, cfg.n_pages, settings, cfg.save_vis, run_options(cfg)), workspace)

@@ -153,6 +153,7 @@ class SynthConfig(ShardedConfig):
     n_pages: int = 1000
     seed: int = 0
     long_side: int = 1000
+    in_sequence: bool = False
     art: str = ""
     pages: str = ""
     detections: str = "gutter"

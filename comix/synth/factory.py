@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from comix.core.errors import UsageError
 from comix.core.geometry import Box
 from comix.core.page import Detection, Direction
 from comix.io.images import decode_bgr
@@ -17,6 +18,7 @@ from comix.synth.ground import laid_ground
 from comix.synth.layout import Layout, layout
 from comix.synth.look import Look, drawn_look
 from comix.synth.panels import DrawnPanel, draw_panel
+from comix.synth.perturb import Strength
 from comix.synth.scan import grain, rotation, scanned
 from comix.synth.settings import FactorySettings
 from comix.synth.shapes import Polygon, box_of, is_upright, within
@@ -25,6 +27,11 @@ __all__ = ["Factory", "SynthPage", "SynthPanel"]
 
 _OTHER_BOOK = 0.1
 """Share of the pages whose drawings come from all books."""
+
+
+_ATTEMPTS = 20
+_FAR = 1_000_000_007
+"""Layouts that stand in for one with too many panels have numbers this far away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +97,21 @@ class Factory:
         art: drawings for the panels.
         seed: chooses the series.
         long_side: pixels of a page's longer side; a webtoon is about half as wide, and longer.
+        in_sequence: panels of a page are panels of one book, one after the other as the story has them, shown as whole as their
+            shape allows, with no balloon drawn over them: what they say can be joined by ``source_page_id`` and
+            ``source_panel``.
+
+    Raises:
+        UsageError: ``in_sequence`` with books of fewer than two panels each.
     """
 
-    def __init__(self, settings: FactorySettings, art: Art, seed: int = 0, long_side: int = 1000) -> None:
-        self.settings, self.art, self.seed, self.long_side = settings, art, seed, long_side
+    def __init__(
+        self, settings: FactorySettings, art: Art, seed: int = 0, long_side: int = 1000, in_sequence: bool = False
+    ) -> None:
+        self.settings, self.art, self.seed, self.long_side, self.in_sequence = settings, art, seed, long_side, in_sequence
+        self._longest = max(len(drawings) for drawings in art.books.values())
+        if in_sequence and self._longest < 2:
+            raise UsageError("in_sequence: every book has one panel only; wanted books with panels that follow each other")
         self._grain = grain()
 
     def page(self, index: int) -> SynthPage:
@@ -101,9 +119,13 @@ class Factory:
         random = np.random.default_rng([self.seed, index])
         family = _drawn(random, self.settings.families)
         strength = self.settings.strengths[_drawn(random, self.settings.weights)]
-        plan = layout(self.seed, index, family, strength, self.long_side)
+        plan = self._plan(index, family, strength)
         look = drawn_look(random, family, plan.direction, plan.gap)
-        drawings = self._drawings(random, len(plan.cells) + 1)
+        if self.in_sequence:
+            look = replace(look, n_balloons=0.0, whole=True)
+            drawings = self._sequence(random, len(plan.cells))
+        else:
+            drawings = self._drawings(random, len(plan.cells) + 1)
         image, panels, marks = _composed(random, plan, look, drawings)
         jpeg = scanned(random, image, look, self._grain)
         if look.angle_deg:
@@ -114,6 +136,23 @@ class Factory:
         return SynthPage(
             jpeg, plan.width, plan.height, self.seed, index, family, plan.strength, plan.direction, known, tuple(marks)
         )
+
+    def _plan(self, index: int, family: str, strength: Strength) -> Layout:
+        """The layout; in a sequence, the first of several that has no more panels than the longest book."""
+        plan = layout(self.seed, index, family, strength, self.long_side)
+        attempt = 0
+        while self.in_sequence and len(plan.cells) > self._longest:
+            attempt += 1
+            family = family if attempt < _ATTEMPTS else "splash"
+            plan = layout(self.seed, index + attempt * _FAR, family, strength, self.long_side)
+        return plan
+
+    def _sequence(self, random: np.random.Generator, count: int) -> list[Drawing]:
+        """Drawings that follow each other in one book, and one more for the ground."""
+        names = [name for name in self.art.names if len(self.art.books[name]) >= count]
+        book = self.art.books[names[int(random.integers(len(names)))]]
+        start = int(random.integers(len(book) - count + 1))
+        return [*book[start : start + count], book[int(random.integers(len(book)))]]
 
     def _drawings(self, random: np.random.Generator, count: int) -> list[Drawing]:
         """Of one book mostly; the last one is for the ground."""
@@ -142,7 +181,8 @@ def _composed(
         draw_panel(random, page, cell, drawing, look, plan.gap) for cell, drawing in zip(plan.cells, drawings, strict=False)
     ]
     marks = draw_text_areas(random, page, list(plan.text_areas), drawings[-1], look, pictures=plan.family == "text")
-    marks += draw_balloons(random, page, [one.polygon for one in panels], look)
+    if not look.whole:
+        marks += draw_balloons(random, page, [one.polygon for one in panels], look)
     return page, panels, marks
 
 

@@ -17,6 +17,8 @@ _SYLLABLES = (
     "a", "ba", "ca", "de", "en", "fo", "go", "he", "i", "jo", "ka", "lo", "ma", "no", "o", "pa", "ra", "so", "the", "un",
     "ver", "with", "you", "that", "th", "ing", "ed", "er", "st", "ly", "an", "to", "is", "ou", "ch", "wh", "and",
 )  # fmt: skip
+_N_SIGNS = 40
+"""Different signs in one piece of vertical lettering."""
 _HERSHEY = (
     cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX_SMALL, cv2.FONT_HERSHEY_PLAIN,
     cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
@@ -73,11 +75,18 @@ def write_columns(random: np.random.Generator, page: Image, box: Box, ink: Colou
     if n_columns < 1 or n_signs < 2 or left < 0 or top < 0:
         return None
     patch = np.zeros((high, wide), np.uint8)
-    margin = (wide - n_columns * size * 1.25) / 2
-    for column in range(n_columns):
-        x = wide - margin - (column + 0.9) * size * 1.25
-        for row in range(int(random.integers(max(2, n_signs // 2), n_signs + 1))):
-            _sign(random, patch, x, row * size + (high - n_signs * size) / 2, size * 0.9)
+    cell = int(size)
+    signs = np.zeros((_N_SIGNS, cell, cell), np.uint8)
+    for sign in signs:
+        _sign(random, sign, size * 0.9)
+    margin, top_margin = (wide - n_columns * size * 1.25) / 2, int((high - n_signs * size) / 2)
+    lengths = random.integers(max(2, n_signs // 2), n_signs + 1, n_columns)
+    chosen = random.integers(0, _N_SIGNS, (n_columns, n_signs))
+    for column, length in enumerate(lengths.tolist()):
+        x = max(0, min(wide - cell, int(wide - margin - (column + 0.9) * size * 1.25)))
+        for row in range(length):
+            y = min(high - cell, top_margin + int(row * size))
+            patch[y : y + cell, x : x + cell] = signs[chosen[column, row]]
     return _blend(page, patch, left, top, ink)
 
 
@@ -111,16 +120,15 @@ def _typeface(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _by_pillow(patch: np.ndarray, pool: list[str], n_lines: int, first: float, size: float, centred: bool) -> None:
     canvas = PillowImage.fromarray(patch)
     draw, face = ImageDraw.Draw(canvas), _typeface(max(7, int(size * 0.78)))
+    limit, space = patch.shape[1] * 0.98, draw.textlength(" ", face)
+    widths = [draw.textlength(word, face) for word in pool]
     for line in range(n_lines):
-        text, length = "", 0.0
-        while pool and length < patch.shape[1] * 0.98:
-            longer = f"{text} {pool[-1]}".strip()
-            length = draw.textlength(longer, face)
-            if length > patch.shape[1] * 0.98 and text:
-                break
-            text = longer
-            pool.pop()
-        x = (patch.shape[1] - min(draw.textlength(text, face), patch.shape[1])) / 2 if centred else 0
+        taken, length = 0, -space
+        while taken < len(pool) and (length + space + widths[taken] <= limit or not taken):
+            length += space + widths[taken]
+            taken += 1
+        text, pool, widths = " ".join(pool[:taken]), pool[taken:], widths[taken:]
+        x = max(0.0, (patch.shape[1] - length) / 2) if centred else 0.0
         draw.text((x, first + line * size), text, 255, face)
     patch[:] = np.asarray(canvas)
 
@@ -143,7 +151,7 @@ def _by_hershey(
                     cv2.LINE_AA)  # fmt: skip
 
 
-def _sign(random: np.random.Generator, patch: np.ndarray, x: float, y: float, size: float) -> None:
+def _sign(random: np.random.Generator, patch: np.ndarray, size: float) -> None:
     """A few strokes, level and upright ones mostly."""
     at = random.uniform(0.1, 0.9, (5, 4)) * size
     thick = max(1, round(size / 11))
@@ -155,7 +163,7 @@ def _sign(random: np.random.Generator, patch: np.ndarray, x: float, y: float, si
                 x0, x1 = min(x0, x1) * 0.6, max(x0, x1) * 1.1
             case 1:
                 x1 = x0
-        cv2.line(patch, (int(x + x0), int(y + y0)), (int(x + x1), int(y + y1)), 255, thick, cv2.LINE_AA)
+        cv2.line(patch, (int(x0), int(y0)), (int(x1), int(y1)), 255, thick, cv2.LINE_AA)
 
 
 def _blend(page: Image, patch: np.ndarray, left: int, top: int, ink: Colour) -> Box | None:

@@ -35,6 +35,7 @@ class Look:
         angle_deg: rotation of the scan.
         shade: strength of uneven light.
         edge: dark edge of a scan beside the paper, pixels by side.
+        whole: as much as possible of each drawing is shown.
     """
 
     ground: Ground
@@ -57,6 +58,7 @@ class Look:
     angle_deg: float
     shade: float
     edge: tuple[int, int, int, int]
+    whole: bool = False
 
     @property
     def is_dark(self) -> bool:

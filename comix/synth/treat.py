@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from comix.synth.art import Drawing, Image
 from comix.synth.look import Look
 
+_MOST_STRETCH = 1.35
 _LEAST_SCALE = 0.6
 """Drawings are not blown up beyond this many of their pixels per pixel of the page, unless the panel asks for it."""
 
@@ -24,8 +25,22 @@ class Piece:
     is_mirrored: bool
 
 
+def whole_piece(random: np.random.Generator, drawing: Drawing, wide: int, high: int, look: Look) -> Piece:
+    """As much of a drawing as fills ``wide`` x ``high`` pixels, about its middle, stretched by at most a third."""
+    height, width = drawing.image.shape[:2]
+    stretch = float(np.clip((width / height) / (wide / high), 1 / _MOST_STRETCH, _MOST_STRETCH))
+    scale = min(width / (wide * stretch), height / high)
+    w, h = min(width, max(1, round(wide * stretch * scale))), min(height, max(1, round(high * scale)))
+    x, y = (width - w) // 2, (height - h) // 2
+    way = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    part = np.asarray(cv2.resize(drawing.image[y : y + h, x : x + w], (wide, high), interpolation=way), np.uint8)
+    return Piece(treated(random, part, look), (x / width, y / height, (x + w) / width, (y + h) / height), False)
+
+
 def cut_piece(random: np.random.Generator, drawing: Drawing, wide: int, high: int, look: Look) -> Piece:
     """A part of a drawing that fills ``wide`` x ``high`` pixels, stretched by at most a fifth."""
+    if look.whole:
+        return whole_piece(random, drawing, wide, high, look)
     height, width = drawing.image.shape[:2]
     stretch = float(np.exp(random.uniform(-0.18, 0.18)))
     fitting = min(width / (wide * stretch), height / high)

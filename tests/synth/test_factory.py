@@ -60,3 +60,14 @@ def test_the_settings_weights_are_followed() -> None:
     assert {page.family for page in pages} == set(FAMILIES)
     assert {page.strength for page in pages} == {"none", "mild", "strong"}
     assert {page.direction for page in pages} == {"ltr", "rtl"}
+
+
+def test_a_sequence_shows_panels_that_follow_each_other() -> None:
+    made = Factory(replace(SETTINGS, families={"tiers": 1.0, "spread": 1.0}), drawn_art(), 3, 400, in_sequence=True)
+    for index in range(10):
+        page = made.page(index)
+        check_labels(page)
+        assert not any(panel.is_mirrored for panel in page.panels) and len(page.panels) <= 4
+        places = [(panel.source_page_id, panel.source_panel) for panel in page.panels]
+        assert places == sorted(places) and len(set(places)) == len(places)
+        assert len({name.split("/")[0] for name, _ in places}) <= 1
