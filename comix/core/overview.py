@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from comix.core.journal import Journal, Row, variants
 from comix.core.workspace import Workspace
 
-STAGE_ORDER = ("convert", "extract", "detect", "order", "analyze", "align", "curate", "train", "embed", "ingest", "export")
+STAGE_ORDER = (
+    "convert", "extract", "detect", "order", "analyze", "align", "curate", "train", "embed", "ingest", "export", "synth",
+)  # fmt: skip
 """Stages that keep a journal, in the order of the work."""
 
 
-_OWN_INPUTS = {"ingest": "pages", "export": "books"}
-"""Stages whose inputs are not the pages of the table, and what they are: entries of foreign files, books or shards."""
+_OWN_INPUTS = {"ingest": "pages", "export": "books", "synth": "pages"}
+"""Stages whose inputs are not the pages of the table, and what they are: entries of foreign files, books or shards, composed
+pages."""
 
 _TAKES_A_LIST = frozenset({"train", "embed"})
 """Stages that work on listed pages: what is not listed is not to do."""
