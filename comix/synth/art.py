@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from natsort import natsorted
 from numpy.typing import NDArray
 
 from comix.core.errors import FileFormatError
@@ -73,7 +74,7 @@ def read_art(sources: Sequence[tuple[Path, Path]], books: Sequence[str] = (), lo
     found: dict[str, list[Drawing]] = {}
     for coco, folder in sources:
         columns = read_columns(coco)
-        for row, file_name in sorted(enumerate(columns.file_names), key=lambda pair: pair[1]):
+        for row, file_name in natsorted(enumerate(columns.file_names), key=lambda pair: pair[1]):
             page_id = columns.page_ids[row] or file_name
             prefix = next((one for one in books if page_id.startswith(one)), None)
             boxes = [one.box for one in unpack(columns.packed(row)).panels()]

@@ -11,7 +11,7 @@ from comix.core.files import atomic_writer, json_bytes, write_bytes
 from comix.synth.art import Art, Drawing
 from comix.synth.source import ArtSource
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def packed_art(source: ArtSource, long_side: int, folder: Path) -> Path:
@@ -26,7 +26,7 @@ def packed_art(source: ArtSource, long_side: int, folder: Path) -> Path:
         MissingInputError: no such COCO file.
         FileFormatError: no page with a panel; see `read_art`.
     """
-    path = folder / f"{source.fingerprint()}-{long_side}.json"
+    path = folder / f"{source.fingerprint()}-{long_side}-{_FORMAT}.json"
     if not path.is_file():
         art = source.read(long_side)
         entries, at = [], 0
