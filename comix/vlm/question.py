@@ -1,0 +1,63 @@
+"""One request about a page: words, picture, and what the reply has to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from comix.core.files import digest
+from comix.vlm.answers import Answer, strict_schema
+from comix.vlm.coordinates import Coordinates
+from comix.vlm.picture import Picture
+from comix.vlm.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request.
+
+    Attributes:
+        page_id: whose page.
+        part: "" for the page, else what of it: ``panel 3``.
+        prompt: whose words.
+        text: the words, filled in.
+        picture: what is shown.
+        form: how the model writes boxes.
+        numbers: panel or text numbers that the reply must speak of, each once; None when it numbers its own panels.
+    """
+
+    page_id: str
+    prompt: Prompt
+    text: str
+    picture: Picture
+    form: Coordinates
+    part: str = ""
+    numbers: tuple[int, ...] | None = None
+
+    @property
+    def answer(self) -> type[Answer]:
+        """The model of the reply."""
+        return self.prompt.answer
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema of the reply."""
+        return strict_schema(self.answer, self.form.key, self.form.words)
+
+    def key(self, model: str, sampling: dict[str, Any]) -> str:
+        """What makes two requests the same: picture, words, schema, model and sampling; not the page, not the service.
+
+        The same page in an issue and in a collected edition is asked about, and paid, once.
+        """
+        return digest(self.picture.digest, self.prompt.id, self.prompt.version, self.text, self.schema, model, sampling)
+
+
+def request_text(question: Question, mode: str) -> str:
+    """The words of the request; where the service does not hold the model to the schema, they spell it out."""
+    if mode == "json_schema":
+        return question.text
+    schema = msgspec.json.encode(question.schema).decode()
+    return f"{question.text}\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
