@@ -143,6 +143,13 @@ class StyleAnswer(Answer):
     tags: list[str] = Field(description="three to eight words for the style")
 
 
+class ProbeAnswer(Answer):
+    """What a test picture shows; asked once to learn what a service can do."""
+
+    colour: str = Field(description="the colour that fills the picture, in English")
+    number: int = Field(description="how many white squares are in it")
+
+
 ANSWERS: Mapping[str, type[Answer]] = MappingProxyType(
     {
         "page": PageAnswer,
@@ -153,6 +160,7 @@ ANSWERS: Mapping[str, type[Answer]] = MappingProxyType(
         "page_type": PageTypeAnswer,
         "caption": CaptionAnswer,
         "style": StyleAnswer,
+        "probe": ProbeAnswer,
     }
 )
 """Name in a prompt file (``schema:``) -> the answer it asks for."""

@@ -61,3 +61,9 @@ def request_text(question: Question, mode: str) -> str:
         return question.text
     schema = msgspec.json.encode(question.schema).decode()
     return f"{question.text}\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
+
+
+def request_bytes(question: Question, mode: str) -> int:
+    """At most so many bytes of words go out with a request, schema included."""
+    schema = len(msgspec.json.encode(question.schema)) if mode == "json_schema" else 0
+    return len(request_text(question, mode).encode()) + schema + 200
