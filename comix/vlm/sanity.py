@@ -92,7 +92,8 @@ def _short(numbers: Sequence[int]) -> str:
 def _nothing_said(value: dict[str, Any]) -> str:
     if value.get("page_type") in ("interior", "splash") and value.get("panels") == []:
         return f"no panels on a page of type {value['page_type']}"
-    if "summary" in value and not any(text.strip() for text in strings(value) if text not in ("unknown",)):
+    said = [value.get("summary", "x").strip(), value.get("panels", "x"), value.get("outside", "x")]
+    if not any(said) and value.get("page_type") != "blank":
         return "nothing is said about the page"
     return ""
 

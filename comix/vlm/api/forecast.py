@@ -39,9 +39,6 @@ class Forecast:
         """For printing."""
         known = "mean of earlier replies" if self.measured else "assumed"
         money = "nothing (free)" if price.is_free else f"about {self.usd:.2f}, at most {self.worst_usd:.2f} dollars"
-        per_1000 = (
-            f"; {1000 * self.usd / self.n_pages:.2f} dollars per 1,000 pages" if self.n_pages and not price.is_free else ""
-        )
         return [
             f"dry run, nothing is sent: {self.n_pages} pages to do, {self.n_requests} requests to {model}",
             f"  tokens:  {self.prompt_tokens:,.0f} prompt, {self.completion_tokens:,.0f} reply ({known})",
