@@ -68,13 +68,14 @@ class FakeServer:
 
     Attributes:
         scripts: sha256 of an image -> replies, one per request, the last one again and again.
-        default: reply to any other image.
+        default: reply to any other image; ``probe`` to the test picture.
         delay_s: before each reply.
         billed: dollars of all replies that left whole.
     """
 
     scripts: dict[str, Sequence[Reply]] = field(default_factory=dict)
     default: Callable[[dict[str, Any]], Reply] = lambda request: good()
+    probe: Callable[[dict[str, Any]], Reply] = lambda request: completion('{"colour": "red", "number": 2}', cost=0.0)
     delay_s: float = 0.0
     drip_s: float = 0.05
     seen: Counter[str] = field(default_factory=Counter)
@@ -140,7 +141,7 @@ class FakeServer:
         if self.keep_requests:
             self.requests.append(request)
         if request.get("response_format", {}).get("json_schema", {}).get("name") == "probe" or "squares" in _text(request):
-            return completion(json.dumps({"colour": "red", "number": 2}), cost=0.0)
+            return self.probe(request)
         image = hashlib.sha256(_image(request)).hexdigest()
         self.seen[image] += 1
         script = self.scripts.get(image)

@@ -73,7 +73,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme != "file" and (parts.scheme not in ("http", "https") or not parts.hostname):
             raise UsageError("vlm.base_url: wanted an address like https://openrouter.ai/api/v1 or http://localhost:8000/v1")
         if parts.username or parts.password or parts.query:
             raise UsageError("vlm.base_url: holds a user, password or query; keys go into an environment variable (not shown)")
@@ -98,7 +98,8 @@ class Endpoint:
     @property
     def is_local(self) -> bool:
         """Whether images stay on this machine."""
-        return urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "file" or parts.hostname in ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 
     @property
     def shaping(self) -> dict[str, Any]:
