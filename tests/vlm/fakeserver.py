@@ -140,9 +140,9 @@ class FakeServer:
     def _chat(self, request: dict[str, Any]) -> Reply:
         if self.keep_requests:
             self.requests.append(request)
-        if request.get("response_format", {}).get("json_schema", {}).get("name") == "probe" or "squares" in _text(request):
+        if request.get("response_format", {}).get("json_schema", {}).get("name") == "probe" or "squares" in text_of(request):
             return self.probe(request)
-        image = hashlib.sha256(_image(request)).hexdigest()
+        image = hashlib.sha256(image_of(request)).hexdigest()
         self.seen[image] += 1
         script = self.scripts.get(image)
         return script[min(self.seen[image], len(script)) - 1] if script else self.default(request)
@@ -224,10 +224,10 @@ def _content(request: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _text(request: dict[str, Any]) -> str:
+def text_of(request: dict[str, Any]) -> str:
     return str(next(one["text"] for one in _content(request) if one["type"] == "text"))
 
 
-def _image(request: dict[str, Any]) -> bytes:
+def image_of(request: dict[str, Any]) -> bytes:
     url = next(one["image_url"]["url"] for one in _content(request) if one["type"] == "image_url")
     return base64.b64decode(url.partition(",")[2])
