@@ -17,6 +17,7 @@ from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.files import digest
 from comix.vlm.api.reader import ApiReader
 from comix.vlm.api.secret import Secret
+from comix.vlm.api.settings import plain_name
 from comix.vlm.api.wire import Wire
 from comix.vlm.question import Question, request_text
 from comix.vlm.reply import Exchange
@@ -45,9 +46,9 @@ class TransformersReader(ApiReader):
             raise MissingInputError(f"vlm.path={path}: no config.json; wanted a checkpoint folder as save_pretrained writes it")
         model = f"{folder.resolve().name}@{digest((folder / 'config.json').read_bytes().hex())[:8]}"
         local = {"base_url": folder.resolve().as_uri(), "model": model, "paid": False, "api_key_env": "", "structured": "none"}
-        name = settings.pop("name", "") or ""
-        super().__init__(name=name, **{**settings, **local, "concurrency": 2 * batch_size})
-        self.name = name or "-".join(filter(None, (folder.resolve().name, self.name.partition("@")[2].partition("-")[2])))
+        name = settings.pop("name", "")
+        super().__init__(**{**settings, **local, "concurrency": 2 * batch_size})
+        self.name = name or plain_name(folder.resolve().name, self.suffix)
         self._model = LocalModel(folder, device, dtype, self.endpoint.temperature, self.endpoint.top_p, self.endpoint.seed)
         self._batch_size = batch_size
 

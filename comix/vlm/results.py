@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from comix.core.geometry import Box
+from comix.core.pagetypes import named_page_type
 from comix.io.analysis import (
     Analysis,
     ArtStyle,
@@ -66,7 +67,7 @@ def page_analysis(page_id: str, reader: ReaderInfo, question: Question, answer: 
                 box = _read_box(question, one)
             found.panels.append(panel_reading(one.panel_number, one, box))
     if isinstance(answer, PageAnswer | PageTypeAnswer):
-        found.page.page_type = answer.page_type
+        found.page.page_type = named_page_type(answer.page_type) or None
         found.page.reading_direction = None if answer.reading_direction == "unknown" else answer.reading_direction
     if isinstance(answer, CaptionAnswer):
         found.page.summary = cleaned(answer.summary)

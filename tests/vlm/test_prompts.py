@@ -37,7 +37,7 @@ from comix.vlm.coordinates import FORMS
 from comix.vlm.picture import encoded, panel_pictures
 from comix.vlm.prompt import prompt_of
 
-NAMES = sorted(path.stem for path in (conf_dir() / "prompt").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (conf_dir() / "prompt").glob("*.yaml") if path.stem != "file")
 
 
 def answering(value: Any, **more: Any) -> Any:

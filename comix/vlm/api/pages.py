@@ -137,14 +137,14 @@ class PageAsker:
         if bad.waiting:
             return Outcome("skipped", "in_batch", verdict.detail)
         if self.error_log is not None:
-            await asyncio.to_thread(self._log, self.error_log, job.page.page_id, verdict)
+            replies = self.asker.ledger.raw_replies(job.page.page_id)
+            await asyncio.to_thread(self._log, self.error_log, job.page.page_id, verdict, replies)
         reason = "rate_limited" if verdict.status == 429 else _REASONS[verdict.cls]
         detail = self.redacted(f"{verdict.cls}: {verdict.detail}")
         cost = round(sum(one.cost_usd for one in asked), 9)
         return Outcome("failed", reason, detail, result={"class": verdict.cls, "cost_usd": cost})
 
-    def _log(self, folder: Path, page_id: str, verdict: Verdict) -> None:
-        replies = self.asker.ledger.raw_replies(page_id)
+    def _log(self, folder: Path, page_id: str, verdict: Verdict, replies: Sequence[tuple[str, str, str, bytes]]) -> None:
         parts = [f"page: {page_id}\nclass: {verdict.cls}\ndetail: {verdict.detail}\n"]
         for part, cls, detail, reply in replies:
             parts.append(f"\n--- {part or 'page'}: {cls} {detail}\n{reply.decode('utf-8', 'replace')}\n")

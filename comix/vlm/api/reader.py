@@ -113,7 +113,8 @@ class ApiReader:
         self.prompt: Prompt = prompt_of(prompt)
         if batch not in BATCH:
             raise UsageError(f"vlm.batch={batch}: wanted one of: submit, collect, or nothing")
-        self.name = name or plain_name(self.endpoint.model, self._suffix(words_from))
+        self._is_hybrid = bool(words_from)
+        self.name = name or plain_name(self.endpoint.model, self.suffix)
         self.words_from = words_from or ("ocr" if self.prompt.needs_texts else "")
         self.max_usd, self.batch = max_usd, batch
         self.batch_lines, self.batch_bytes = batch_lines, batch_mb * 1_000_000
@@ -123,8 +124,11 @@ class ApiReader:
         self._price: Price | None = None
         self._notes: list[str] = []
 
-    def _suffix(self, words_from: str) -> str:
-        return "-".join(filter(None, ("" if self.prompt.id == "page" else self.prompt.id, words_from and "hybrid")))
+    @property
+    def suffix(self) -> str:
+        """What the name says beside the model: another prompt than ``page``, another reader's words."""
+        parts = ("" if self.prompt.id == "page" else self.prompt.id, "hybrid" if self._is_hybrid else "")
+        return "-".join(filter(None, parts))
 
     @property
     def needs_panels(self) -> bool:
