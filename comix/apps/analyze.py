@@ -29,7 +29,7 @@ from comix.core.shard import parse_shard
 from comix.core.workspace import Workspace
 from comix.paths import conf_dir
 from comix.vlm.api.ledger import Ledger
-from comix.vlm.api.reader import ApiReader, Place, price_files
+from comix.vlm.api.reader import ApiReader, Place
 from comix.vlm.stage import PageReader, jobs_to_do, run_analyze
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ def main(cfg: DictConfig) -> int:
 
 def place_of(cfg: DictConfig, workspace: Workspace) -> Place:
     """Where a reader that asks a service works."""
-    files = price_files(conf_dir() / "prices.yaml", workspace.root / "prices.yaml", cfg.prices)
+    prices = Path(cfg.prices) if cfg.prices else None
     log = Path(cfg.error_log_dir) if cfg.error_log_dir else None
-    return Place(workspace.root, files, log, parse_shard(cfg.shard))
+    return Place(workspace.root, conf_dir() / "prices.yaml", prices, log, parse_shard(cfg.shard))
 
 
 def dry_run(cfg: DictConfig, reader: Any) -> int:

@@ -54,7 +54,7 @@ def reader_of(server: FakeServer, workspace: Workspace, **settings: Any) -> ApiR
         "prompt": prompt("page"), "base_url": server.base_url, "model": "fake", "max_usd": 100.0, "structured": "json_schema",
         "max_attempts": TRIES, "answer_retries": ANSWERS - 1, "concurrency": 32, "connect_timeout_s": 5.0,
     }  # fmt: skip
-    return ApiReader(**{**usual, **settings}).at(Place(workspace.root, (prices,), error_log, clock=Clock(speed)))
+    return ApiReader(**{**usual, **settings}).at(Place(workspace.root, prices, error_log=error_log, clock=Clock(speed)))
 
 
 def analyzed(reader: ApiReader, workspace: Workspace, **options: Any) -> Summary:

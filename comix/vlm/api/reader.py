@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,14 +43,16 @@ class Place:
 
     Attributes:
         root: the workspace.
-        price_files: price tables, later ones first.
+        prices: the shipped price table.
+        given_prices: one that comes before all others; None for none.
         error_log: folder for what the model said about pages that failed; None for none.
         shard: share of the pages; a share has a ledger and a part of the limit of its own.
         clock: time.
     """
 
     root: Path
-    price_files: tuple[Path, ...]
+    prices: Path
+    given_prices: Path | None = None
     error_log: Path | None = None
     shard: Shard = ALL
     clock: Clock = field(default_factory=Clock)
@@ -70,6 +72,12 @@ class Place:
     def own_prices(self) -> Path:
         """The workspace's own price table."""
         return self.root / "prices.yaml"
+
+    @property
+    def price_files(self) -> list[Path]:
+        """Price tables to read; single models of earlier ones are replaced by later ones."""
+        own = [self.own_prices] if self.own_prices.is_file() else []
+        return [self.prices, *own, *([self.given_prices] if self.given_prices else [])]
 
 
 class ApiReader:
@@ -280,9 +288,3 @@ class ApiReader:
         limit = "" if self.max_usd is None else f" of max_usd={self.max_usd:g}"
         risk = f" and {after.at_risk_usd:.4f} at risk (replies that never came)" if after.at_risk_usd > 5e-5 else ""
         self._notes.append(f"{n} requests, {cost:.4f} dollars; {after.cost_usd:.4f}{risk}{limit} in all")
-
-
-def price_files(shipped: Path, own: Path, given: str) -> tuple[Path, ...]:
-    """Price tables to read, later ones first in rank: the shipped one, the workspace's own, the one that is given."""
-    files: Sequence[Path] = [shipped, *([own] if own.is_file() else []), *([Path(given)] if given else [])]
-    return tuple(files)
