@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from comix.vlm.picture import Picture
 from comix.vlm.prompt import Prompt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """One request.
 
@@ -42,28 +42,44 @@ class Question:
         """The model of the reply."""
         return self.prompt.answer
 
-    @cached_property
+    @property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the reply."""
-        return strict_schema(self.answer, self.form.key, self.form.words)
+        """JSON schema of the reply; shared, not to be changed."""
+        return _schema(self.answer, self.form)
+
+    @property
+    def schema_json(self) -> bytes:
+        """The same as JSON."""
+        return _schema_json(self.answer, self.form)
 
     def key(self, model: str, sampling: dict[str, Any]) -> str:
         """What makes two requests the same: picture, words, schema, model and sampling; not the page, not the service.
 
         The same page in an issue and in a collected edition is asked about, and paid, once.
         """
-        return digest(self.picture.digest, self.prompt.id, self.prompt.version, self.text, self.schema, model, sampling)
+        schema = self.schema_json.decode()
+        return digest(self.picture.digest, self.prompt.id, self.prompt.version, self.text, schema, model, sampling)
+
+
+@lru_cache(maxsize=32)
+def _schema(answer: type[Answer], form: Coordinates) -> dict[str, Any]:
+    return strict_schema(answer, form.key, form.words)
+
+
+@lru_cache(maxsize=32)
+def _schema_json(answer: type[Answer], form: Coordinates) -> bytes:
+    return msgspec.json.encode(_schema(answer, form))
 
 
 def request_text(question: Question, mode: str) -> str:
     """The words of the request; where the service does not hold the model to the schema, they spell it out."""
     if mode == "json_schema":
         return question.text
-    schema = msgspec.json.encode(question.schema).decode()
+    schema = question.schema_json.decode()
     return f"{question.text}\nAnswer with one JSON object and nothing else. It must fit this JSON schema:\n{schema}"
 
 
 def request_bytes(question: Question, mode: str) -> int:
     """At most so many bytes of words go out with a request, schema included."""
-    schema = len(msgspec.json.encode(question.schema)) if mode == "json_schema" else 0
+    schema = len(question.schema_json) if mode == "json_schema" else 0
     return len(request_text(question, mode).encode()) + schema + 200

@@ -171,7 +171,7 @@ class Ledger:
             "prompt_tokens": verdict.usage.prompt_tokens, "completion_tokens": verdict.usage.completion_tokens,
             "cost_usd": cost_usd, "at_risk_usd": at_risk_usd, "seconds": exchange.seconds,
             "accepted": int(verdict.accepted), "diff": verdict.diff,
-            "reply": zlib.compress(exchange.body, 6) if exchange.body else None,
+            "reply": zlib.compress(exchange.body, 3) if exchange.body else None,
         }  # fmt: skip
         with self._clear_errors():
             names = ", ".join(f"{name} = ?" for name in values)

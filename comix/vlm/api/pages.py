@@ -56,7 +56,7 @@ class PageAsker:
         """Read one page and write its analysis; skipped where there is nothing to ask about."""
         if self.prompt.needs_panels and not job.panels:
             return Outcome("skipped", "no_panels")
-        base = await asyncio.to_thread(self._base, job)
+        base = await asyncio.to_thread(self._base, job, self.words_from) if self.words_from is not None else None
         texts = numbered_texts(base) if base is not None else []
         if self.prompt.needs_texts and base is not None and not texts:
             return await self._write(job, base.model_copy(update={"reader": self.info}), [])
@@ -86,15 +86,13 @@ class PageAsker:
                 break
         return found
 
-    def _base(self, job: ReadJob) -> Analysis | None:
+    def _base(self, job: ReadJob, folder: Path) -> Analysis:
         """What another reader has read on the page.
 
         Raises:
             ItemError: it has not, or its file is broken.
         """
-        if self.words_from is None:
-            return None
-        path = analysis_path(self.words_from, job.page.page_id)
+        path = analysis_path(folder, job.page.page_id)
         try:
             return read_analysis(path)
         except MissingInputError:

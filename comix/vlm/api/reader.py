@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ from comix.vlm.prompt import Prompt, prompt_of
 BATCH = ("", "submit", "collect")
 _AHEAD = 8
 """Pages that are made ready while all requests are on their way."""
+_THREADS = 32
+"""For reading images and writing analyses, which mostly wait for the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ class ApiReader:
                 self._note_costs(ledger, before)
 
     async def _open(self, stack: AsyncExitStack, secret: Secret, ledger: Ledger) -> Asker:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
         wire = await self.open_wire(stack, secret)
         totals = ledger.totals(self.name)
         n_parts = self.place.shard.n_parts

@@ -81,7 +81,7 @@ class HttpWire:
         """What becomes of one chat completion request, see `Wire.ask`."""
         import httpx2
 
-        body = await asyncio.to_thread(request_body, question, self._endpoint, mode, max_tokens)
+        body = request_body(question, self._endpoint, mode, max_tokens)  # a thread would cost more than it saves
         return await self._exchange(
             lambda client: client.post(
                 "/chat/completions",
@@ -164,7 +164,7 @@ def request_body(question: Question, endpoint: Endpoint, mode: str, max_tokens: 
         **endpoint.sampling, **endpoint.extra,
     }  # fmt: skip
     if mode == "json_schema":
-        schema = {"name": question.prompt.schema, "strict": True, "schema": question.schema}
+        schema = {"name": question.prompt.schema, "strict": True, "schema": msgspec.Raw(question.schema_json)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif mode == "json_object":
         body["response_format"] = {"type": "json_object"}
