@@ -89,13 +89,13 @@ def run_stage(
 
     Args:
         stage: its name, for the progress line.
-        unit: plural of what an input is ("pages").
-        items: all inputs, each key once; drawn from once, as the work proceeds, so that a generator keeps memory flat.
+        unit: plural of an input ("pages").
+        items: all inputs, each key once; drawn from once, as work proceeds, so that a generator keeps memory flat.
         build_worker: makes the worker inside each worker process; picklable.
         journal: where outcomes go.
         options: see `RunOptions`.
-        n_items: how many inputs there are, for the progress line, where ``items`` has no length.
-        run: another way of working than the worker processes that ``options`` ask for; ``build_worker`` is not used then.
+        n_items: how many inputs there are, where ``items`` has no length.
+        run: another way of working than the worker processes that ``options`` ask for.
 
     Returns:
         Counts over ``items`` (of this shard, after ``limit``), earlier outcomes included.
@@ -108,8 +108,7 @@ def run_stage(
         inputs = _Inputs(items, journal, options, summary, total // options.shard.n_parts)
         first = next(inputs.todo, None)
         if first is not None:
-            way = run or _usual_way(build_worker, options)
-            _work(chain([first], inputs.todo), way, journal, options, summary, inputs)
+            _work(chain([first], inputs.todo), run or _usual_way(build_worker, options), journal, options, summary, inputs)
             for _ in inputs.todo:  # interrupted: the rest is counted, not done
                 pass
     summary.seconds = time.monotonic() - started

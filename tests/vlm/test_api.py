@@ -17,9 +17,10 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from case import ANSWERS, TRIES, Case
 from drawn import drawn_workspace
 from fakeserver import FakeServer, Reply, completion, good, of_envelope, page_answer
-from scripts import ANSWERS, TRIES, Case, cases, slow_wire
+from scripts import cases, slow_wire
 
 from comix.core.journal import Journal
 from comix.core.task import RunOptions
