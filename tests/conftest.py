@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from comix.cli import main
+from comix.schema import STAGES, key_names
 
 LIBRARY = Path(__file__).parent / "data" / "library"
 
@@ -29,11 +30,15 @@ class Ran:
 
 @pytest.fixture
 def comix(capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Call ``comix WORDS...`` in this process."""
+    """Call ``comix WORDS...`` in this process, its work too unless ``workers=`` is given: `finished` has used a pool."""
 
     def run(*words: object) -> Ran:
         capfd.readouterr()
-        code = main([str(word) for word in words])
+        typed = [str(word) for word in words]
+        has_workers = typed and typed[0] in STAGES and "workers" in key_names(typed[0])
+        if has_workers and not any(word.partition("=")[0].endswith("workers") for word in typed):
+            typed.append("workers=0")
+        code = main(typed)
         out, err = capfd.readouterr()
         return Ran(code, out, err)
 
