@@ -208,11 +208,15 @@ def _short(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
 
 
 def labels_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What to call each row: its variant, and the model's name where several rows are of one variant."""
-    times = Counter(str(row["Variant"]) for row in rows)
-    return [
-        str(row["Variant"]) + (f" ({row.get('Name', row['Run'])})" if times[str(row["Variant"])] > 1 else "") for row in rows
-    ]
+    """What to call each row: its variant; of several of one variant also the model's name, or the run where these are alike."""
+    variants = Counter(str(row["Variant"]) for row in rows)
+    names = Counter(str(row.get("Name", "")) for row in rows)
+    labels = []
+    for row in rows:
+        name = str(row.get("Name", ""))
+        which = name if name and names[name] == 1 else "/".join(Path(str(row["Run"])).parts[-2:])
+        labels.append(f"{row['Variant']} ({which})" if variants[str(row["Variant"])] > 1 else str(row["Variant"]))
+    return labels
 
 
 def moved_on(runs: Sequence[tuple[Path, Mapping[str, Any]]], models: Path) -> list[str]:

@@ -114,4 +114,4 @@ def replaced_note(models: Path, runs: Path, name: str, before: str, after: str) 
         return ""
     kept: Sequence[Path] = runs_of_model(runs, before)
     where = f"it is kept in its run folder, {kept[0]}" if kept else "no run folder keeps it"
-    return f"{models / name}: replaced the model {before} of the same settings on other pages; {where}"
+    return f"{models / name}: replaced the model {before} (of other pages, or settings you asked to replace); {where}"
