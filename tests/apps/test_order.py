@@ -31,6 +31,50 @@ def test_plain_boxes_in_indices_out(comix: Callable[..., object], tmp_path: Path
     assert json.loads((tmp_path / "out.json").read_text()) == {"p, 1.jpg": [1, 2, 3, 0], "empty.jpg": []}
 
 
+SPREAD = [[x, y, 240, 300] for x in (0, 250, 560, 810) for y in (0, 310)]
+
+
+def test_sizes_and_directions_beside_the_boxes(comix: Callable[..., object], tmp_path: Path) -> None:
+    """Three ways to say the same; a wide page is a double page when its size says so or its fold does."""
+    boxes = {"a.jpg": SPREAD, "b.jpg": BOXES}
+    sizes, directions = {"a.jpg": [1050, 610]}, {"b.jpg": "rtl"}
+    forms = [
+        {**boxes, "sizes": sizes, "directions": directions},
+        {"boxes": boxes, "sizes": sizes, "directions": directions},
+        {"a.jpg": {"boxes": SPREAD, "size": [1050, 610]}, "b.jpg": {"boxes": BOXES, "direction": "rtl"}},
+    ]
+    for form in forms:
+        (tmp_path / "in.json").write_text(json.dumps(form))
+        ran = comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}")
+        assert (ran.code, ran.out.startswith("order: 12 panels on 2 pages ordered")) == (0, True)
+        assert json.loads((tmp_path / "out.json").read_text()) == {"a.jpg": [0, 2, 1, 3, 4, 6, 5, 7], "b.jpg": [2, 1, 0, 3]}
+    comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}", "direction=ltr", "pages=single")
+    assert json.loads((tmp_path / "out.json").read_text()) == {"a.jpg": [0, 2, 4, 6, 1, 3, 5, 7], "b.jpg": [1, 2, 3, 0]}
+
+
+def test_pages_that_are_called_sizes(comix: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(json.dumps({"sizes": BOXES, "directions": {"boxes": BOXES, "direction": "rtl"}}))
+    comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}")
+    assert json.loads((tmp_path / "out.json").read_text()) == {"sizes": [1, 2, 3, 0], "directions": [2, 1, 0, 3]}
+
+
+def test_coco_keeps_how_sure_it_is(comix: Callable[..., object], tmp_path: Path) -> None:
+    """Texts that stand in columns tell the direction where nothing else does; both are written beside the order."""
+    images = [{"id": n, "file_name": f"{n}.jpg", "width": 200, "height": 200} for n in (0, 1)]
+    panels = [{"id": n, "image_id": n // 4, "category_id": 1, "bbox": BOXES[n % 4]} for n in range(8)]
+    texts = [{"id": 10 + n, "image_id": 1, "category_id": 2, "bbox": [9, 9 + n, 10, 40]} for n in range(4)]
+    names = [{"id": 1, "name": "panel"}, {"id": 2, "name": "text"}]
+    (tmp_path / "in.json").write_text(json.dumps({"images": images, "annotations": panels + texts, "categories": names}))
+    assert comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}").code == 0
+    out = json.loads((tmp_path / "out.json").read_text())
+    first, second = out["images"]
+    assert (first["reading_direction"], first["direction_from"], first["direction_confidence"]) == ("ltr", "default", 0)
+    assert (second["reading_direction"], second["direction_from"]) == ("rtl", "page")
+    assert (second["order_margin"], second["order_notes"]) == (1, [])
+    assert [one.get("order") for one in out["annotations"]] == [3, 0, 1, 2] + [2, 1, 0, 3] + [None] * 4
+    assert "order" not in out["annotations"][-1]
+
+
 def test_what_is_not_boxes_is_named(comix: Callable[..., object], tmp_path: Path) -> None:
     cases = {
         '{"a.jpg": [[1, 2, 3]]}': "a.jpg",
@@ -42,6 +86,13 @@ def test_what_is_not_boxes_is_named(comix: Callable[..., object], tmp_path: Path
         '{"images": [{"id": 1, "file_name": "a"}], "annotations": [5]}': "annotations[0]",
         '{"images": [], "annotations": [], "categories": {"a": 1}}': "categories",
         '{"a.jpg": [[0, 0, -3, 1]]}': "negative",
+        '{"a.jpg": [[0, 0, 3, "x"]]}': "a box must be",
+        '{"a.jpg": "x"}': "wanted a list",
+        '{"a.jpg": {"panels": []}}': "wanted boxes",
+        '{"a.jpg": [], "sizes": {"b.jpg": [1, 2]}}': "names 'b.jpg'",
+        '{"a.jpg": [], "sizes": {"a.jpg": [1, 0]}}': "above 0",
+        '{"a.jpg": [], "directions": {"a.jpg": "left"}}': "ltr, rtl or ttb",
+        '{"images": [{"id": 1, "file_name": "a", "reading_direction": "left"}], "annotations": []}': "ltr, rtl or ttb",
         "{broken": "not valid JSON",
     }
     for content, wanted in cases.items():
