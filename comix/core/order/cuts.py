@@ -17,7 +17,7 @@ from comix.core.order.model import Decided, Rect, joined
 
 MAX_SLICE = 0.25
 """A cut may slice off at most this share of a panel."""
-TOLERATED_SLICE = 0.2
+TOLERATED_SLICE = 0.16
 """The same for `tolerant_cut`: a tier whose panels hang lower than this is read column by column."""
 _JITTER = 0.08
 """A slice this thin is the imprecision of a box, not its shape."""
