@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from comix.bench.figures import Row, as_table
 from comix.core.files import write_bytes
 from comix.core.geometry import Box
-from comix.io.images import read_bgr
+from comix.io.images import image_exists, read_bgr
 
 _TRUE, _FOUND = (60, 170, 0), (30, 30, 220)
 _LONG_SIDE = 1000
@@ -62,7 +62,7 @@ def write_pictures(
     shown = []
     for number, page in enumerate(pages, start=1):
         name = f"worst/{number:03d}.png"
-        is_there = page.image.is_file()
+        is_there = image_exists(page.image)
         if is_there:
             write_bytes(folder / name, draw_marks(read_bgr(page.image), page.marks))
         shown.append({"key": page.key, "trouble": page.trouble, "picture": name if is_there else ""})

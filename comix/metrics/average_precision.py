@@ -36,7 +36,7 @@ def average_precision(pages: Sequence[PageBoxes]) -> tuple[float, ...] | None:
     """Average precision at each of `THRESHOLDS`; None where there is nothing to find. AP is their mean, AP50 the first.
 
     >>> box = np.array([[0.0, 0.0, 10.0, 10.0]])
-    >>> average_precision([PageBoxes(box, np.array([0.9]), box)])[0]
+    >>> round(average_precision([PageBoxes(box, np.array([0.9]), box)])[0], 6)
     1.0
     >>> average_precision([PageBoxes(box, np.array([0.9]), np.empty((0, 4)))]) is None
     True
