@@ -10,6 +10,8 @@ import pytest
 
 from comix.core.geometry import Box
 from comix.core.order import METHODS, Direction, Method, order_panels
+from comix.synth.layout import layout
+from comix.synth.perturb import Strength
 
 
 def grid(rows: int, columns: int, direction: Direction, gap: tuple[float, float] = (10, 10)) -> list[Box]:
@@ -140,3 +142,12 @@ def test_any_number_of_panels_and_boxes_without_extent() -> None:
                 Box(rng.uniform(0, 99), rng.uniform(0, 99), rng.choice([0, 20, 60]), rng.choice([0, 30])) for _ in range(n)
             ]
             assert sorted(order_panels(boxes, "rtl", method).indices) == list(range(n))
+
+
+@pytest.mark.parametrize(
+    ("family", "least"), [("grid", 1.0), ("tiers", 1.0), ("yonkoma", 1.0), ("spread", 0.96), ("webtoon", 1.0)]
+)
+def test_composed_layouts_whose_order_is_known(family: str, least: float) -> None:
+    pages = [layout(101, index, family, Strength("none")) for index in range(25)]
+    right = [read(page.boxes, page.direction, (page.width, page.height)) == list(range(len(page.boxes))) for page in pages]
+    assert sum(right) >= least * len(pages)
