@@ -117,13 +117,13 @@ class Bench:
             if absent:
                 raise MissingInputError(f"no {absent[0]}")
             self._truth = read_truth(paths)
-        pages = [page for page in self._truth if name == "all" or page.truth_file in self.table.sets[name]]
-        if not pages:
+        chosen = [page for page in self._truth if self.table.selects(name, page.truth_file, page.found.file_name)]
+        if not chosen:
             raise MissingInputError(f"no page of set {name}")
-        lacking = [page for page in pages if not self._image(page).is_file()]
+        lacking = [page for page in chosen if not self._image(page).is_file()]
         if lacking:
-            raise MissingInputError(f"{len(lacking)} of {len(pages)} images, first {self._image(lacking[0])}")
-        return pages
+            raise MissingInputError(f"{len(lacking)} of {len(chosen)} images, first {self._image(lacking[0])}")
+        return chosen
 
     def _image(self, page: TruthPage) -> Path:
         return self.data / self.table.images / page.found.file_name

@@ -55,7 +55,7 @@ class TableSpec(BaseModel):
         claim: what the table shows, one sentence; ``source``: of the comparison.
         task: what is measured.
         truth: ground-truth files below ``data=``; ``images``: folder below it that their paths begin in.
-        sets: name -> stems of truth files; ``all`` is there without being named.
+        sets: name -> stems of truth files, or beginnings of image paths (with a ``/``); ``all`` is there without being named.
         columns: figure -> heading.
         tolerance: for all rows that have none of their own.
     """
@@ -70,6 +70,10 @@ class TableSpec(BaseModel):
     columns: dict[str, str] = Field(min_length=1)
     tolerance: float = Field(ge=0)
     rows: list[RowSpec] = Field(min_length=1)
+
+    def selects(self, name: str, truth_file: str, path: str) -> bool:
+        """Whether a page, by the stem of its truth file and its image path, is in a set."""
+        return name == "all" or any(truth_file == one or ("/" in one and path.startswith(one)) for one in self.sets[name])
 
     @model_validator(mode="after")
     def _rows_fit(self) -> TableSpec:

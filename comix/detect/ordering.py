@@ -106,8 +106,8 @@ def run_order(workspace: Workspace, detector: str, rule: OrderRule, options: Run
         pages = journal.along(iter_pages(workspace.pages_table), attrgetter("page_id"))
         unsure = assumed = 0
         for _, status, result in pages:
-            unsure += status == "done" and "tie" in result["notes"]
-            assumed += status == "done" and result["direction_from"] == "default"
+            unsure += status == "done" and "tie" in result.get("notes", ())
+            assumed += status == "done" and result.get("direction_from") == "default"
     derive_predictions(workspace, detector)
     guess = f"; {assumed} read from the left because nothing says otherwise" if assumed else ""
     summary.notes.append(f"{unsure} pages with an order to look at{guess}; {path}")

@@ -75,6 +75,19 @@ def test_order_rows_on_given_and_detected_boxes(data: Path, comix: Callable[...,
     assert (ran.code, "all 5 rows hold" in ran.out) == (0, True), ran.out
 
 
+def test_a_set_is_a_truth_file_or_the_beginning_of_paths(data: Path, comix: Callable[..., Any]) -> None:
+    truth = json.loads((data / "truth.json").read_text())
+    truth["images"].append({"id": 2, "file_name": "more/blank.png", "width": 600, "height": 600})
+    (data / "truth.json").write_text(json.dumps(truth))
+    (data / "pages/more").mkdir()
+    cv2.imwrite(str(data / "pages/more/blank.png"), np.full((600, 600, 3), 255, np.uint8))
+    row = {"detector": "gutter.yaml", "expected": {"n_truth": 0}}
+    sets = {"blank": ["more/"], "file": ["truth"]}
+    write_table(data, "detection", [row | {"name": name, "set": name} for name in sets], sets=sets)
+    ran = run(comix, data, data, "rows=[blank,file]")
+    assert (ran.code, "blank (blank): within" in ran.out, "n_truth 4.0000" in ran.out) == (1, True, True), ran.out
+
+
 def test_absent_data_is_never_a_pass(data: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
     write_table(data, "order", [{"name": "auto", "method": "auto", "expected": {"page_exact": 1.0}}])
     ran = run(comix, data, tmp_path / "nowhere", "rows=auto")
