@@ -8,6 +8,7 @@ found on the page, or the default, from the left.
 Examples:
   comix order
   comix order detections=gutter direction=rtl
+  comix order look=3
   comix order boxes=their_boxes.json output=ordered.json direction=ltr
 """
 
@@ -29,7 +30,7 @@ def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     if bool(cfg.boxes) != bool(cfg.output):
         raise UsageError("boxes= and output= go together: comix order boxes=IN.json output=OUT.json")
-    rule = OrderRule(cfg.method, cfg.direction, {"single": False, "double": True}.get(cfg.pages))
+    rule = OrderRule(cfg.method, cfg.direction, {"single": False, "double": True}.get(cfg.pages), cfg.look)
     if cfg.boxes:
         target = Path(cfg.output)
         n_pages, n_panels = order_file(Path(cfg.boxes), target, rule)

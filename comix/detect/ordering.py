@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 
 from comix.core.errors import FileFormatError
 from comix.core.files import digest
 from comix.core.geometry import Box
-from comix.core.order import FoundDirection, Method, find_direction, order_panels
+from comix.core.order import Direction, FoundDirection, Method, find_direction, order_panels
 from comix.core.page import Detection
 from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
+from comix.detect.letterlines import lettering_direction
 from comix.detect.stage import boxes_digest, derive_predictions, detected_pages
 from comix.io.coco import PageDetections, read_predictions
 from comix.io.tables import count_pages, iter_pages
@@ -33,11 +35,13 @@ class OrderRule:
         method: see `order_panels`.
         direction: ``ltr``, ``rtl``, or ``auto``, see `find_direction`.
         spread: whether images show two pages; None where each page tells.
+        look: pages of a book whose letters are looked at when neither metadata nor language tell its direction.
     """
 
     method: Method = "auto"
     direction: str = "auto"
     spread: bool | None = None
+    look: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +113,29 @@ def run_order(workspace: Workspace, detector: str, rule: OrderRule, options: Run
             unsure += status == "done" and "tie" in result.get("notes", ())
             assumed += status == "done" and result.get("direction_from") == "default"
     derive_predictions(workspace, detector)
-    guess = f"; {assumed} read from the left because nothing says otherwise" if assumed else ""
+    guess = f"; {assumed} read from the left because nothing says otherwise (look=3 looks at their letters)" if assumed else ""
     summary.notes.append(f"{unsure} pages with an order to look at{guess}; {path}")
     return summary
 
 
+def _seen_directions(workspace: Workspace, rule: OrderRule) -> dict[str, tuple[Direction, float]]:
+    """Direction of the books that nothing else tells of, from the letters on every second page after the cover."""
+    if rule.look == 0 or rule.direction != "auto":
+        return {}
+    chosen: dict[str, list[Path]] = {}
+    for page in iter_pages(workspace.pages_table):
+        if not page.reading_direction and not page.language:
+            paths = chosen.setdefault(page.book_id, [])
+            if page.page_num % 2 and len(paths) <= rule.look:
+                paths.append(workspace.root / page.image_path)
+    return {book: lettering_direction(paths[1:] or paths) for book, paths in chosen.items()}
+
+
 def _items(workspace: Workspace, detector: str, found: Mapping[str, PageDetections], rule: OrderRule) -> Iterator[Item]:
+    seen = _seen_directions(workspace, rule)
     for page, current in detected_pages(workspace, detector):
         texts = [] if current is None else text_boxes(current.detections)
-        way = find_direction(rule.direction, page.reading_direction, page.language, texts)
+        way = find_direction(rule.direction, page.reading_direction, page.language, texts, seen.get(page.book_id, ("ltr", 0.0)))
         boxes = "" if current is None else boxes_digest(current.detections)
         if current is not None and boxes != boxes_digest(_detections(found, page.page_id)):
             raise FileFormatError(

@@ -88,6 +88,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "n_pages": (1, float("inf")),
     "long_side": (200, 4000),
     "pages_per_shard": (1, float("inf")),
+    "look": (0, 100),
     "n_resamples": (1, 1_000_000),
     "worst": (0, float("inf")),
 }

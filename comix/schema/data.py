@@ -52,6 +52,7 @@ class OrderConfig(ShardedConfig):
     method: str = one_of("auto", "cut", "graph", "rows", "center")
     direction: str = one_of("auto", "ltr", "rtl")
     pages: str = one_of("auto", "single", "double")
+    look: int = 0
     boxes: str = ""
     output: str = ""
 

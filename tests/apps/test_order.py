@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 BOXES = [[110, 110, 90, 90], [0, 0, 100, 100], [110, 0, 90, 90], [0, 110, 100, 90]]
 
 
@@ -112,3 +115,27 @@ def test_boxes_that_no_category_calls_panels(comix: Callable[..., object], tmp_p
     (tmp_path / "in.json").write_text(json.dumps(document))
     ran = comix("order", f"boxes={tmp_path / 'in.json'}", f"output={tmp_path / 'out.json'}")
     assert (ran.code, "comic panels" in ran.err) == (2, True)
+
+
+def test_the_direction_that_letters_tell(comix: Callable[..., object], tmp_path: Path) -> None:
+    """A book without metadata: from the left by default and counted, from the right once its letters are looked at."""
+    image = np.full((1100, 800, 3), 255, np.uint8)
+    for x, y, w, h in ((20, 20, 370, 520), (410, 20, 370, 520), (20, 560, 760, 520)):
+        cv2.rectangle(image, (x, y), (x + w, y + h), (0, 0, 0), 4)
+        for one in range(40):
+            cv2.putText(image, "AHKE"[one % 4], (x + 60 + 34 * (one % 5), y + 60 + 15 * (one // 5)), 0, 0.5, (0, 0, 0), 1, 16)
+    (tmp_path / "library/book").mkdir(parents=True)
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"library/book/{number}.png"), image)
+    workspace = f"workspace={tmp_path / 'ws'}"
+    comix("extract", f"library={tmp_path / 'library'}", workspace, "workers=0")
+    comix("detect", workspace, "workers=0")
+    ran = comix("order", workspace)
+    assert "3 read from the left because nothing says otherwise" in ran.out
+    path = tmp_path / "ws/detections/gutter/predictions.json"
+    first = json.loads(path.read_text())["images"][0]
+    assert (first["reading_direction"], first["direction_from"]) == ("ltr", "default")
+    comix("order", workspace, "look=3")
+    first = json.loads(path.read_text())["images"][0]
+    assert (first["reading_direction"], first["direction_from"]) == ("rtl", "page")
+    assert 0.5 <= first["direction_confidence"] <= 1

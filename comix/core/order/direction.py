@@ -30,7 +30,13 @@ class FoundDirection:
     confidence: float
 
 
-def find_direction(wanted: str, metadata: str, language: str, texts: Sequence[Box] = ()) -> FoundDirection:
+def find_direction(
+    wanted: str,
+    metadata: str,
+    language: str,
+    texts: Sequence[Box] = (),
+    seen: tuple[Direction, float] = ("ltr", 0.0),
+) -> FoundDirection:
     """The direction to read a page in.
 
     Args:
@@ -38,6 +44,7 @@ def find_direction(wanted: str, metadata: str, language: str, texts: Sequence[Bo
         metadata: ``ltr``, ``rtl`` or "" as the book says.
         language: its code, "" when unknown.
         texts: balloons or lettering found on the page, see `estimate_direction`.
+        seen: direction and confidence from the pixels, where somebody looked; taken when it is surer than the texts.
 
     >>> find_direction("auto", "", "ja-JP"), find_direction("ltr", "rtl", "ja").direction
     (FoundDirection(direction='rtl', origin='language', confidence=0.9), 'ltr')
@@ -49,7 +56,7 @@ def find_direction(wanted: str, metadata: str, language: str, texts: Sequence[Bo
     if language:
         from_the_right = language.lower().replace("_", "-").split("-")[0] in _FROM_THE_RIGHT
         return FoundDirection("rtl" if from_the_right else "ltr", "language", 0.9)
-    direction, confidence = estimate_direction(texts)
+    direction, confidence = max(estimate_direction(texts), seen, key=lambda one: one[1])
     if confidence >= _ENOUGH:
         return FoundDirection(direction, "page", confidence)
     return FoundDirection("ltr", "default", 0.0)
