@@ -17,8 +17,6 @@ from comix.core.order.model import Decided, Rect, joined
 
 MAX_SLICE = 0.25
 """A cut may slice off at most this share of a panel."""
-TOLERATED_SLICE = 0.16
-"""The same for `tolerant_cut`: a tier whose panels hang lower than this is read column by column."""
 _JITTER = 0.08
 """A slice this thin is the imprecision of a box, not its shape."""
 _BEHIND = 0.2
@@ -49,9 +47,7 @@ def plain_cut(rects: Sequence[Rect], members: list[int], rest: Rest, leaf: Rest)
     return joined([rest(found.before), rest(found.after)], 1.0 - found.slice_share / MAX_SLICE)
 
 
-def tolerant_cut(
-    rects: Sequence[Rect], members: list[int], rest: Rest, leaf: Rest, max_slice: float = TOLERATED_SLICE
-) -> Decided:
+def tolerant_cut(rects: Sequence[Rect], members: list[int], rest: Rest, leaf: Rest, max_slice: float = MAX_SLICE) -> Decided:
     """As `plain_cut`, but a panel may only reach over a cut where another one stands behind it.
 
     Args:
@@ -59,7 +55,7 @@ def tolerant_cut(
         members: indices of the group.
         rest: orders what a cut separates.
         leaf: orders what cannot be cut.
-        max_slice: what a cut across may slice off a panel; cuts down never more than `TOLERATED_SLICE`.
+        max_slice: what a cut across may slice off a panel; cuts down never more than `MAX_SLICE`.
     """
     if len(members) < 2:
         return Decided(members)
@@ -68,7 +64,7 @@ def tolerant_cut(
         return joined([rest(group) for group in clean])
     found, limit = best_cut(rects, members, across=True, max_slice=max_slice), max_slice
     if found is None:
-        found, limit = best_cut(rects, members, across=False, max_slice=TOLERATED_SLICE), TOLERATED_SLICE
+        found, limit = best_cut(rects, members, across=False, max_slice=MAX_SLICE), MAX_SLICE
     if found is None:
         return leaf(members)
     return joined([rest(found.before), rest(found.after)], 1.0 - found.slice_share / limit)

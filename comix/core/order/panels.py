@@ -7,7 +7,7 @@ from functools import partial
 
 from comix.core.geometry import Box
 from comix.core.order.columns import four_panel_columns
-from comix.core.order.cuts import TOLERATED_SLICE, best_cut, plain_cut, tolerant_cut
+from comix.core.order.cuts import MAX_SLICE, best_cut, plain_cut, tolerant_cut
 from comix.core.order.graph import by_graph
 from comix.core.order.insets import find_insets
 from comix.core.order.model import Decided, Direction, Method, ReadingOrder, Rect, as_rects, joined
@@ -77,11 +77,11 @@ def _on_pages(
 ) -> Decided:
     pages = split_spread(rects, members, size, direction, spread)
     if pages is not None:
-        return joined([_with_insets(rects, page, TOLERATED_SLICE) for page in pages], notes=frozenset({"spread"}))
+        return joined([_with_insets(rects, page, MAX_SLICE) for page in pages], notes=frozenset({"spread"}))
     width, height = size if size[0] > 0 else _span(rects)
     if height >= _WEBTOON * width:
         return joined([_with_insets(rects, members, _SCROLL_SLICE)], notes=frozenset({"webtoon"}))
-    return _with_insets(rects, members, TOLERATED_SLICE)
+    return _with_insets(rects, members, MAX_SLICE)
 
 
 def _span(rects: Sequence[Rect]) -> tuple[float, float]:
@@ -122,7 +122,7 @@ def _page(rects: Sequence[Rect], members: list[int], max_slice: float) -> Decide
         least = _ENTRY * (max(rects[index].bottom for index in members) - min(tops))
         first = min(members, key=lambda index: rects[index].left)
         if rects[first].top - min(tops) > least:
-            down = best_cut(rects, members, across=False, max_slice=TOLERATED_SLICE)
+            down = best_cut(rects, members, across=False, max_slice=MAX_SLICE)
             if down is not None and best_cut(rects, members, across=True, max_slice=max_slice) is None:
                 before, after = (min(rects[index].top for index in part) for part in (down.before, down.after))
                 if before - after > least:
