@@ -17,7 +17,16 @@ from comix.core.errors import ComixError, FileFormatError, MissingInputError, Se
 from comix.core.workspace import Workspace
 from comix.intake.library import check_library
 from comix.paths import conf_dir
-from comix.schema import CHOICES, STAGES, SWEEPABLE, TEXT_LEAVES, key_names, leaves_no_trace, text_keys
+from comix.schema import (
+    CHOICES,
+    NEEDS_NO_PAGES,
+    STAGES,
+    SWEEPABLE,
+    TEXT_LEAVES,
+    key_names,
+    leaves_no_trace,
+    text_keys,
+)
 from comix.schema.base import REQUIRED
 
 if TYPE_CHECKING:
@@ -145,7 +154,7 @@ def _check_places(stage: str, words: list[str]) -> None:
     """
     workspace = Workspace(Path(_value_of(stage, words, "workspace")))
     foreign = [key for key in ("coco", "art") if key in key_names(stage) and _value_of(stage, words, key, required=False)]
-    makes_workspace = "library" in key_names(stage) or bool(foreign)
+    makes_workspace = "library" in key_names(stage) or bool(foreign) or stage in NEEDS_NO_PAGES
     if "library" in key_names(stage) and _value_of(stage, words, "library", required=False):
         check_library(Path(_value_of(stage, words, "library")))
     if not makes_workspace and not workspace.root.exists():
