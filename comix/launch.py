@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -15,7 +17,16 @@ from comix.core.errors import ComixError, FileFormatError, MissingInputError, Se
 from comix.core.workspace import Workspace
 from comix.intake.library import check_library
 from comix.paths import conf_dir
-from comix.schema import CHOICES, STAGES, SWEEPABLE, TEXT_LEAVES, key_names, leaves_no_trace, text_keys
+from comix.schema import (
+    CHOICES,
+    NEEDS_NO_PAGES,
+    STAGES,
+    SWEEPABLE,
+    TEXT_LEAVES,
+    key_names,
+    leaves_no_trace,
+    text_keys,
+)
 from comix.schema.base import REQUIRED
 
 if TYPE_CHECKING:
@@ -29,6 +40,7 @@ _SECRET_VALUE = re.compile(
 
 def launch(stage: str, words: list[str]) -> int:
     """Run a stage; the exit code. A user's mistake is one line on standard error and exit code 2."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before anything imports the hub's client; HF_HUB_OFFLINE=0 allows downloads
     try:
         words = named_text(words) if stage == "search" else words
         refuse_secrets(words)
@@ -142,7 +154,7 @@ def _check_places(stage: str, words: list[str]) -> None:
     """
     workspace = Workspace(Path(_value_of(stage, words, "workspace")))
     foreign = [key for key in ("coco", "art") if key in key_names(stage) and _value_of(stage, words, key, required=False)]
-    makes_workspace = "library" in key_names(stage) or bool(foreign)
+    makes_workspace = "library" in key_names(stage) or bool(foreign) or stage in NEEDS_NO_PAGES
     if "library" in key_names(stage) and _value_of(stage, words, "library", required=False):
         check_library(Path(_value_of(stage, words, "library")))
     if not makes_workspace and not workspace.root.exists():
@@ -198,7 +210,9 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> int:
-        codes.append(_run_app(stage, cfg))
+        from hydra.core.hydra_config import HydraConfig
+
+        codes.append(_run_app(stage, cfg, Path(HydraConfig.get().runtime.output_dir)))
         return codes[-1]
 
     try:
@@ -215,16 +229,29 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
     return max(codes, default=0)
 
 
+def _drop_record(folder: Path) -> None:
+    """Take away the run folder of a command that never started to work: it holds Hydra's record and nothing else."""
+    found = {one.name for one in folder.iterdir() if one.suffix != ".log" or one.stat().st_size}
+    if found != {".hydra"}:
+        return
+    shutil.rmtree(folder)
+    if [one.name for one in folder.parent.iterdir()] == ["multirun.yaml"]:
+        shutil.rmtree(folder.parent)
+
+
 def _flat(result: Any) -> list[Any]:
     return [one for part in result for one in _flat(part)] if isinstance(result, list | tuple) else [result]
 
 
-def _run_app(stage: str, cfg: DictConfig) -> int:
+def _run_app(stage: str, cfg: DictConfig, record: Path | None = None) -> int:
+    """Run the stage's app; ``record`` is the run folder, which a mistaken command does not keep."""
     try:
         check_ranges(cfg)
         return int(importlib.import_module(f"comix.apps.{stage}").main(cfg))
     except ComixError as error:
         sys.stderr.write(f"comix {stage}: {error}\n")
+        if record is not None and isinstance(error, UsageError | MissingInputError):
+            _drop_record(record)
         return 2
 
 

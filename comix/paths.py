@@ -1,4 +1,4 @@
-"""Where the config tree lies: inside the installed package, else beside it in a source checkout."""
+"""Where the config tree and the saved tables lie: inside the installed package, else beside it in a source checkout."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def conf_dir() -> Path:
 def apps_dir() -> Path:
     """The folder with one file per stage."""
     return Path(__file__).resolve().parent / "apps"
+
+
+def experiments_dir() -> Path:
+    """The folder with the saved tables, inside the installed package, else beside it in a source checkout.
+
+    Raises:
+        FileNotFoundError: the package was built without them.
+    """
+    package = Path(__file__).resolve().parent
+    for candidate in (package / "experiments", package.parent / "experiments"):
+        if candidate.is_dir():
+            return candidate
+    raise FileNotFoundError(f"no experiments in {package / 'experiments'} or beside it; reinstall comix")

@@ -121,7 +121,7 @@ class Aligner:
     ) -> Outcome:  # fmt: skip
         margin = found.margin
         if not job.order_source:
-            order = order_panels([one.box for one in panels], job.direction, "cut")
+            order = order_panels([one.box for one in panels], job.direction, size=(job.width, job.height))
             panels, margin = [panels[index] for index in order.indices], order.margin
         boxes = [one.box for one in panels]
         size = (job.width, job.height)

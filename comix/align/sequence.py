@@ -89,7 +89,7 @@ def pairs_in_sequence(
         whole = [box for index, box in enumerate(panels) if index != second]
         whole[first] = panels[first].union(panels[second])
         kept = [index for index in range(len(panels)) if index != second]
-        order = order_panels(whole, direction, "cut").indices
+        order = order_panels(whole, direction).indices
         elements, numbers = _with_holes([whole[one] for one in order], empty, direction)
         numbers = [None if one is None else kept[order[one]] for one in numbers]
         joined = _best(_steps(elements, numbers, readings, counts, page_size, usual), numbers, len(readings))
@@ -117,7 +117,7 @@ def _with_holes(panels: Sequence[Box], empty: Sequence[Box], direction: Directio
     if not empty:
         return list(panels), list(range(len(panels)))
     everything = [*panels, *empty]
-    order = order_panels(everything, direction, "cut").indices
+    order = order_panels(everything, direction).indices
     elements: list[tuple[float, int]] = [(float(index), index) for index in range(len(panels))]
     previous = -1
     for step, index in enumerate(order):

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def main(cfg: DictConfig) -> int:
     """Print and write the table; 0."""
-    from comix.train.compare import find_runs, notes_of, rendered, table_of
+    from comix.train.compare import find_runs, moved_on, notes_of, rendered, table_of
 
     workspace = workspace_of(cfg)
     found = find_runs(cfg.runs, workspace.root)
-    rows, notes = table_of(found.runs), notes_of(found)
+    rows, notes = table_of(found.runs), [*notes_of(found), *moved_on(found.runs, workspace.root / "models")]
     as_json = json_bytes({"rows": rows, "notes": notes}, indent=1)
     folder = Path(cfg.output) if cfg.output else _beside([one for one, _ in found.runs])
     write_bytes(folder / "compare.md", rendered(rows, notes, "markdown").encode())

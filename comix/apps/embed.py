@@ -23,7 +23,7 @@ from comix.core.shard import parse_shard
 from comix.core.workspace import Workspace
 from comix.data.lists import Rejected, load_pages
 from comix.data.page import PageExample
-from comix.embed.place import STORE, TEXTS, embeddings_dir, find_checkpoint, mark_finished
+from comix.embed.place import STORE, TEXTS, choice_of_checkpoint, embeddings_dir, find_checkpoint, mark_finished
 from comix.embed.rows import embed_inputs, row_facts
 from comix.embed.stage import EmbedOptions, run_embed
 from comix.embed.store import prepare_store
@@ -45,10 +45,11 @@ def main(cfg: DictConfig) -> int:
         raise UsageError("overwrite=true with shard=: shards would throw each other away; first use skeleton=true")
     checkpoint = find_checkpoint(workspace, cfg.checkpoint)
     folder = embeddings_dir(workspace, cfg.name or checkpoint.name)
+    say(f"embed: {choice_of_checkpoint(workspace, checkpoint, cfg.checkpoint)}")
     listed = _list_file(workspace, cfg.list)
     root = Path(cfg.image_root) if cfg.image_root else workspace.root
     known = workspace.root / "cache" / "pages.sqlite"
-    pages, rejected = load_pages([listed], root, cfg.limit, workspace.curation_table, known)
+    pages, rejected = load_pages([listed], root, None, workspace.curation_table, known, cfg.limit)
     model_hash = identity(checkpoint)
     encoder = Encoder(checkpoint, workspace.root / "cache" / "features", cfg.device)
     rows = partial(_new_rows, workspace, pages, rejected)

@@ -24,6 +24,7 @@ from comix.build import instantiate
 from comix.compose import as_words, compose
 from comix.core.errors import ComixError, MissingInputError
 from comix.core.workspace import Workspace
+from comix.embed.place import embeddings_dir, find_checkpoint, is_of_another_model
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -75,15 +76,25 @@ def run_all(cfg: DictConfig, settings: Mapping[str, Mapping[str, Any]]) -> int:
     if code <= 1 and cfg.until != "curate":
         learned = run_training(cfg)
         if learned <= 1:
-            learned = max(
-                learned, run_stages(settings, ("compare", "embed", "index") if cfg.until == "index" else ("compare",))
-            )
+            learned = max(learned, run_stages(settings, ("compare",)))
+        if learned <= 1 and cfg.until == "index":
+            anew = embedded_anew(Workspace(Path(cfg.workspace)))
+            learned = max(learned, run_stages({**settings, "embed": {**settings["embed"], **anew}}, ("embed", "index")))
         if learned > 1:
             say("No model and no search this time, for the reason above; what was extracted, read and checked is all there.")
         code = 130 if learned == 130 else max(code, min(learned, 1))
     if code <= 1:
         code = max(code, run_stages(settings, ("report",)))
     return code
+
+
+def embedded_anew(workspace: Workspace) -> dict[str, Any]:
+    """What `embed` is told where the model was trained again, on more pages say: its old embeddings fit it no longer."""
+    checkpoint = find_checkpoint(workspace, "")
+    if not is_of_another_model(embeddings_dir(workspace, checkpoint.name), checkpoint):
+        return {}
+    say(f"embed: {checkpoint.name} was trained anew, so its embeddings are made anew")
+    return {"overwrite": True}
 
 
 def run_training(cfg: DictConfig) -> int:

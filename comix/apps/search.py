@@ -43,10 +43,13 @@ def main(cfg: DictConfig) -> int:
     picture = read_picture(query) if kind == "image" else None
     hits, level = run_query(searcher, kind, query, picture, cfg.top_k, cfg.level, pages)
     show(hits, level)
+    hint = missing_words(searcher, query) if kind == "text" else ""
+    if hint:
+        say(f"  {hint}")
     filters = [(key, cfg[key]) for key in ("series", "page_type") if cfg[key]]
-    notes = (("embeddings", name), ("by", level), *filters, ("results", str(len(hits))))
+    notes = (("embeddings", name), ("by", level), *filters, ("results", str(len(hits))), *([("note", hint)] if hint else []))
     path = write_page(workspace, kind, query, notes, hits, picture)
-    say(f"search: {len(hits)} results; {path}")
+    say(f"search: {len(hits)} results in {name}; {path}")
     return 0
 
 
@@ -111,12 +114,23 @@ def run_query(
     return searcher.like_page(page_id, top_k, pages), "page"
 
 
+def missing_words(searcher: Searcher, query: str) -> str:
+    """Which words of the query stand on no page, with the nearest that do; "" when all of them are somewhere."""
+    told = [
+        f"{word!r}" + (f" (there is {', '.join(map(repr, near))})" if near else "")
+        for word, near in searcher.unknown_words(query)
+    ]
+    return f"on no page: {', '.join(told)}; for these the results go by meaning alone" if told else ""
+
+
 def show(hits: list[Hit], level: Level) -> None:
     """Print the table."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from comix.search.web import shortened
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("rank", justify="right")
@@ -127,9 +141,7 @@ def show(hits: list[Hit], level: Level) -> None:
     table.add_column("series", overflow="fold")
     table.add_column("words", overflow="fold")
     for hit in hits:
-        words = " ".join(hit.text.split())
-        snippet = words if len(words) <= _SNIPPET else words[: _SNIPPET - 1] + "…"
-        cells = [str(hit.rank), f"{hit.score:.3f}", hit.page_id, str(hit.panel), hit.series, snippet]
+        cells = [str(hit.rank), f"{hit.score:.3f}", hit.page_id, str(hit.panel), hit.series, shortened(hit.text, _SNIPPET)]
         table.add_row(*(Text(cell) for place, cell in enumerate(cells) if level == "panel" or place != 3))
     console = Console()
     (console if console.is_terminal else Console(width=_PLAIN_WIDTH)).print(table)

@@ -19,7 +19,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +43,13 @@ if TYPE_CHECKING:
 
 def main(cfg: DictConfig) -> int:
     """Train one variant; 0, 1 when listed pages failed, 130 after Ctrl-C."""
+    from comix.train.naming import hash_there, replaced_note
     from comix.train.plan import is_first_process, record_pages, taken_over
 
     started = time.monotonic()
     workspace = workspace_of(cfg)
     plan = plan_of(cfg, workspace)
+    before = hash_there(plan.models / plan.name)
     pages, rejected = listed_pages(plan.dataset, workspace)
     fingerprint = plan.fingerprint(pages, plan.split(pages))
     earlier = taken_over(plan, fingerprint, pages)
@@ -71,7 +73,16 @@ def main(cfg: DictConfig) -> int:
     facts = earlier if earlier is not None else trained(plan, fingerprint, model, pages, features, rejected)
     if facts is None:
         return interrupted()
-    return finish(facts, pages, rejected, workspace, time.monotonic() - started) if "name" in facts else 0
+    if "name" not in facts:
+        return 0
+    code = finish(facts, pages, rejected, workspace, time.monotonic() - started)
+    where = plan.models / plan.name if plan.trainer.publish else plan.folder
+    aside = "" if plan.trainer.publish else " (a trial: not in models/)"
+    say(f"  checkpoint: {where}{aside}; table: comix compare {workspace_argument(workspace)}")
+    replaced = replaced_note(plan.models, plan.runs, plan.name, before, facts["model_hash"]) if plan.trainer.publish else ""
+    if replaced:
+        say(f"  note: {replaced}")
+    return code
 
 
 def trained(
@@ -116,6 +127,7 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
+    from comix.train.naming import free_name, name_of, settings_of
     from comix.train.plan import Plan
 
     choices = HydraConfig.get().runtime.choices
@@ -124,8 +136,12 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
             raise UsageError(f"{key}={value}: wanted more than 0")
     trainer = instantiate(plain(cfg.trainer))
     _check_parallel(trainer.strategy, trainer.devices)
+    settings = settings_of(plain(cfg))
+    name = name_of(*standard_of(choices, settings))
+    if trainer.publish:
+        name = free_name(workspace.root / "models", cfg.name or name, settings, bool(cfg.name), cfg.overwrite)
     return Plan(
-        name=cfg.name or f"{choices['model']}-{choices['mpm_variant']}",
+        name=name,
         variant=choices["mpm_variant"],
         folder=Path(HydraConfig.get().runtime.output_dir),
         models=workspace.root / "models",
@@ -140,9 +156,32 @@ def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:
         log=instantiate(plain(cfg.logger)),
         dataset=instantiate(plain(cfg.dataset)),
         model={"name": choices["model"], **plain(cfg.model)},
+        settings=settings,
         config={str(key): value for key, value in dict(OmegaConf.to_container(cfg, resolve=False)).items()},  # type: ignore[arg-type]
         note=duplicates_note(workspace),
     )
+
+
+def standard_of(choices: Mapping[str, str], settings: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """What `name_of` wants: the base of a model's name, its settings, and those that need not be in the name."""
+    from comix.train.naming import settings_of
+
+    experiment = choices.get("experiment")
+    if experiment:
+        return experiment, settings, settings_of(_standard([f"experiment={experiment}"]))
+    groups = {group: choices[group] for group in ("model", "mpm_variant", "objective", "dataset")}
+    others = [groups[group] for group, usual in (("objective", "default"), ("dataset", "workspace")) if groups[group] != usual]
+    standard = settings_of(_standard([f"{group}={choice}" for group, choice in groups.items()]))
+    return "-".join([groups["model"], groups["mpm_variant"], *others]), settings, standard
+
+
+def _standard(words: list[str]) -> dict[str, Any]:
+    """The configuration with these choices and nothing else said; keys that must be given are ``???`` in it."""
+    from omegaconf import OmegaConf
+
+    from comix.compose import compose
+
+    return {str(key): value for key, value in dict(OmegaConf.to_container(compose("train", words), resolve=True)).items()}  # type: ignore[arg-type]
 
 
 def _check_parallel(strategy: str, devices: int) -> None:
@@ -286,5 +325,4 @@ def finish(
             say(f"  {label}: {held[name]:.3f} on {where} (chance {chance.get(name) or 0:.3f})")
     for note in filter(None, [facts["split_note"], f"{facts['bad_steps']} bad steps left out" if facts["bad_steps"] else ""]):
         say(f"  note: {note}")
-    say(f"  checkpoint: {workspace.root / 'models' / facts['name']}; table: comix compare {workspace_argument(workspace)}")
     return int(failed > 0)

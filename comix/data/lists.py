@@ -44,6 +44,12 @@ class Rejected:
     reason: str
     detail: str
 
+    @property
+    def told(self) -> str:
+        """The detail with the DataSpec file it is about."""
+        is_said = self.path in ("", self.page_id) or self.path in self.detail
+        return self.detail if is_said else f"{self.path}: {self.detail}"
+
 
 def load_pages(
     lists: Sequence[Path],
@@ -51,6 +57,7 @@ def load_pages(
     max_samples: int | None = None,
     curation: Path | None = None,
     known_file: Path | None = None,
+    max_lines: int | None = None,
 ) -> tuple[list[PageExample], list[Rejected]]:
     """Pages of one or several list files, in their order, and the lines that gave none.
 
@@ -62,6 +69,7 @@ def load_pages(
         curation: the workspace's ``curation.parquet``: its duplicate groups are joined where it exists.
         known_file: where is kept what was read (``cache/pages.sqlite``), so that the next reading is quick and an image that
             was changed since is noticed; None to read everything.
+        max_lines: read no more lines than this, whatever they give; None for all.
 
     Returns:
         pages (``len(pages) + len(rejected)`` is the number of lines read), rejected lines with a reason each.
@@ -73,7 +81,7 @@ def load_pages(
     pages: list[PageExample] = []
     rejected: list[Rejected] = []
     seen: set[str] = set()
-    paths = listed_paths(lists)
+    paths = listed_paths(lists)[:max_lines]
     with Known(known_file, image_root) as known:
         for start in range(0, len(paths), _AT_ONCE):
             for path, found in _load(paths[start : start + _AT_ONCE], image_root, known):

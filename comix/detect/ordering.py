@@ -1,51 +1,70 @@
-"""The `order` stage: reading order written into the COCO file; and the same for any tool's boxes."""
+"""The `order` stage: reading order written into the COCO file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, cast
 
-from comix.core.errors import FileFormatError, UsageError
-from comix.core.files import digest, json_bytes, read_json, write_bytes
+from comix.core.errors import FileFormatError
+from comix.core.files import digest
 from comix.core.geometry import Box
-from comix.core.order import Direction, Method, order_panels
-from comix.core.page import Detection, PageRecord
+from comix.core.order import Direction, FoundDirection, Method, find_direction, order_panels
+from comix.core.page import Detection
 from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
+from comix.detect.letterlines import lettering_direction
 from comix.detect.stage import boxes_digest, derive_predictions, detected_pages
-from comix.io.coco import PageDetections, checked_box, read_coco, read_predictions
+from comix.io.coco import PageDetections, read_predictions
 from comix.io.tables import count_pages, iter_pages
 
-ORDER_VERSION = "1"
+ORDER_VERSION = "2"
 """Part of every fingerprint."""
+_TEXTS = frozenset({"text", "balloon"})
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRule:
+    """How pages are ordered.
+
+    Attributes:
+        method: see `order_panels`.
+        direction: ``ltr``, ``rtl``, or ``auto``, see `find_direction`.
+        spread: whether images show two pages; None where each page tells.
+        look: pages of a book whose letters are looked at when neither metadata nor language tell its direction.
+    """
+
+    method: Method = "auto"
+    direction: str = "auto"
+    spread: bool | None = None
+    look: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PageOrderer:
     """Orders one page's panels; the worker of this stage."""
 
-    method: Method
+    rule: OrderRule
 
-    def __call__(self, job: tuple[PageDetections | None, Direction]) -> Outcome:
+    def __call__(self, job: tuple[PageDetections | None, FoundDirection]) -> Outcome:
         """Reading positions of one page's detections as a journal result; only panels have one."""
-        page, direction = job
+        page, way = job
         if page is None:
             return Outcome("skipped", "upstream_failed", "no detections for this page")
         members = [index for index, one in enumerate(page.detections) if one.category == "panel"]
-        order = order_panels([page.detections[index].box for index in members], direction, self.method)
+        boxes = [page.detections[index].box for index in members]
+        order = order_panels(boxes, way.direction, self.rule.method, (page.width, page.height), self.rule.spread)
         ranks: list[int | None] = [None] * len(page.detections)
         for rank, position in enumerate(order.indices):
             ranks[members[position]] = rank
         return Outcome(
             result={
-                "order": ranks, "margin": order.margin, "reading_direction": direction,
-                "boxes": boxes_digest(page.detections),
+                "order": ranks, "margin": order.margin, "notes": order.notes, "reading_direction": way.direction,
+                "direction_from": way.origin, "direction_confidence": way.confidence, "boxes": boxes_digest(page.detections),
             }
         )  # fmt: skip
 
@@ -54,28 +73,24 @@ def _detections(found: Mapping[str, PageDetections], page_id: str) -> tuple[Dete
     return found[page_id].detections if page_id in found else ()
 
 
-def resolve_direction(direction: str, page: PageRecord) -> Direction:
-    """The reading direction to use: the given one; for ``auto`` the book's metadata, then its language, else ltr."""
-    if direction != "auto":
-        return cast(Direction, direction)
-    if page.reading_direction:
-        return cast(Direction, page.reading_direction)
-    return "rtl" if page.language.lower().split("-")[0] in ("ja", "ar", "he", "fa") else "ltr"
+def text_boxes(detections: Sequence[Detection]) -> list[Box]:
+    """Boxes of the texts among what was found on a page; of the balloons where no text is marked."""
+    texts = [one.box for one in detections if one.category == "text"]
+    return texts or [one.box for one in detections if one.category in _TEXTS]
 
 
-def build_orderer(method: Method) -> PageOrderer:
+def build_orderer(rule: OrderRule) -> PageOrderer:
     """The worker."""
-    return PageOrderer(method)
+    return PageOrderer(rule)
 
 
-def run_order(workspace: Workspace, detector: str, method: Method, direction: str, options: RunOptions) -> Summary:
+def run_order(workspace: Workspace, detector: str, rule: OrderRule, options: RunOptions) -> Summary:
     """Order the panels of every page of one detector and write the order into its COCO file.
 
     Args:
         workspace: holds ``detections/<detector>/predictions.json``.
         detector: whose boxes.
-        method: see `order_panels`.
-        direction: ``ltr``, ``rtl``, or ``auto`` to go by each book's metadata.
+        rule: how; see `OrderRule`.
         options: see `RunOptions`; ``limit`` counts pages.
 
     Returns:
@@ -86,24 +101,41 @@ def run_order(workspace: Workspace, detector: str, method: Method, direction: st
     """
     path = workspace.require_predictions(detector)
     found, n_pages = read_predictions(path), count_pages(workspace.require_pages())
-    items = _items(workspace, detector, found, method, direction)
-    build: Callable[[], PageOrderer] = partial(build_orderer, method)
+    items = _items(workspace, detector, found, rule)
+    build: Callable[[], PageOrderer] = partial(build_orderer, rule)
     with stage_journal(workspace.journal("order"), detector, options.shard) as journal:
         summary = run_stage("order", "pages", items, build, journal, options, n_pages)
         if not options.shard.is_all:
             return summary
         pages = journal.along(iter_pages(workspace.pages_table), attrgetter("page_id"))
-        unsure = sum(status == "done" and result["margin"] == 0 for _, status, result in pages)
+        unsure = assumed = 0
+        for _, status, result in pages:
+            unsure += status == "done" and "tie" in result.get("notes", ())
+            assumed += status == "done" and result.get("direction_from") == "default"
     derive_predictions(workspace, detector)
-    summary.notes.append(f"{unsure} pages with an order to look at; {path}")
+    guess = f"; {assumed} read from the left because nothing says otherwise (look=3 looks at their letters)" if assumed else ""
+    summary.notes.append(f"{unsure} pages with an order to look at{guess}; {path}")
     return summary
 
 
-def _items(
-    workspace: Workspace, detector: str, found: Mapping[str, PageDetections], method: Method, direction: str
-) -> Iterator[Item]:
+def _seen_directions(workspace: Workspace, rule: OrderRule) -> dict[str, tuple[Direction, float]]:
+    """Direction of the books that nothing else tells of, from the letters on every second page after the cover."""
+    if rule.look == 0 or rule.direction != "auto":
+        return {}
+    chosen: dict[str, list[Path]] = {}
+    for page in iter_pages(workspace.pages_table):
+        if not page.reading_direction and not page.language:
+            paths = chosen.setdefault(page.book_id, [])
+            if page.page_num % 2 and len(paths) <= rule.look:
+                paths.append(workspace.root / page.image_path)
+    return {book: lettering_direction(paths[1:] or paths) for book, paths in chosen.items()}
+
+
+def _items(workspace: Workspace, detector: str, found: Mapping[str, PageDetections], rule: OrderRule) -> Iterator[Item]:
+    seen = _seen_directions(workspace, rule)
     for page, current in detected_pages(workspace, detector):
-        way = resolve_direction(direction, page)
+        texts = [] if current is None else text_boxes(current.detections)
+        way = find_direction(rule.direction, page.reading_direction, page.language, texts, seen.get(page.book_id, ("ltr", 0.0)))
         boxes = "" if current is None else boxes_digest(current.detections)
         if current is not None and boxes != boxes_digest(_detections(found, page.page_id)):
             raise FileFormatError(
@@ -111,53 +143,5 @@ def _items(
                 "with detect's, run comix detect again, it restores the file; to use edited boxes: "
                 "comix detect detector=replay detector.path=FILE"
             )
-        yield Item(page.page_id, (current, way), digest(ORDER_VERSION, method, way, boxes), group=page.book_id)
-
-
-def order_file(source: Path, target: Path, direction: str, method: Method) -> tuple[int, int]:
-    """Order any tool's boxes; pages and panels ordered.
-
-    Reads COCO (``reading_direction`` per image where present) and gives COCO with ``order`` on every panel; or reads
-    ``{name: [[x, y, w, h], ...]}`` and gives ``{name: [index, ...]}``, the indices of the boxes in reading order.
-
-    Raises:
-        MissingInputError: no such file.
-        FileFormatError: neither form; says where.
-        UsageError: the result would replace its source.
-    """
-    if target.resolve() == source.resolve():
-        raise UsageError(f"output={target}: is the input itself; name another file")
-    document = read_json(source)
-    if isinstance(document, dict) and "images" in document:
-        return _order_coco(source, target, direction, method)
-    if not isinstance(document, dict):
-        raise FileFormatError(f"{source}: wanted COCO or {{name: [[x, y, w, h], ...]}}; got a {type(document).__name__}")
-    given = _given(direction)
-    result: dict[str, list[int]] = {}
-    for name, boxes in document.items():
-        if not isinstance(boxes, list):
-            raise FileFormatError(f"{source}: {name!r}: wanted a list of [x, y, w, h], found {boxes!r}")
-        checked = [checked_box(f"{source}: {name!r}", box) for box in boxes]
-        result[name] = list(order_panels(checked, given, method).indices)
-    write_bytes(target, json_bytes(result, indent=1))
-    return len(result), sum(len(order) for order in result.values())
-
-
-def _order_coco(source: Path, target: Path, direction: str, method: Method) -> tuple[int, int]:
-    coco = read_coco(source)
-    directions: dict[Any, Direction] = {}
-    for image in coco.document["images"]:
-        own = image.get("reading_direction") or "ltr"
-        directions[image["id"]] = cast(Direction, own if direction == "auto" and own in ("ltr", "rtl") else _given(direction))
-    n_panels = 0
-    for image_id, panels in coco.panels.items():
-        order = order_panels([Box.from_xywh(one["bbox"]) for one in panels], directions[image_id], method)
-        for rank, position in enumerate(order.indices):
-            panels[position]["order"] = rank
-            n_panels += 1
-    write_bytes(target, json_bytes(coco.document))
-    return len(coco.panels), n_panels
-
-
-def _given(direction: str) -> Literal["ltr", "rtl"]:
-    return "rtl" if direction == "rtl" else "ltr"
+        shape = digest(ORDER_VERSION, rule.method, rule.spread, way.direction, way.origin, way.confidence, boxes)
+        yield Item(page.page_id, (current, way), shape, group=page.book_id)

@@ -171,4 +171,7 @@ def _with_order(page: PageDetections, result: dict[str, Any]) -> PageDetections:
         is_ordered=True,
         reading_direction=result["reading_direction"],
         margin=result["margin"],
+        order_notes=tuple(result.get("notes", ())),
+        direction_from=result.get("direction_from", ""),
+        direction_confidence=result.get("direction_confidence", 0.0),
     )

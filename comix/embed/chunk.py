@@ -93,6 +93,8 @@ def _put_page(chunk: Arrays, place: int, digest: int, page: EncodedPage) -> None
         "panel_coordinates": page.boxes,
         "reading_order": np.where(page.next_panel >= n, BEYOND_SLOTS, page.next_panel),
     }  # fmt: skip
+    chunk["next_panel_probability"][place, :n, :n] = page.next_probability[:n, :n]
+    chunk["next_panel_probability"][place, :n, -1] = page.next_probability[:n, -1]
     for name, values in parts.items():
         chunk[name][place, :n] = values[:n]
     for slot, text in enumerate(page.texts[:n]):

@@ -31,6 +31,7 @@ class EncodedPage:
         panel_image_embeddings: ``(p, di)`` of the image encoder alone.
         panel_text_embeddings: ``(p, dt)`` of the text encoder alone, NaN for a panel without words.
         next_panel: ``(p,)`` predicted successor among the page's own panels, -1 where the page ends.
+        next_probability: ``(p, p + 1)`` of each panel's successors, the last that the page ends.
         boxes: ``(p, 4)`` xywh in pixels.
         texts: words per panel, whole.
     """
@@ -42,6 +43,7 @@ class EncodedPage:
     page_embedding: Floats
     attention: Floats
     next_panel: NDArray[np.int64]
+    next_probability: Floats
     boxes: Floats
     texts: tuple[str, ...]
 
@@ -136,7 +138,8 @@ class CheckpointEncoder:
             rows = slice(int(features.offsets[number]), int(features.offsets[number + 1]))
             one = EncodedPage(
                 page.page_id, panels[rows], features.image[rows], text[rows], pooled[number], attention[rows],
-                successors(scores[number], len(page.boxes)), boxes_of(page), page.texts,
+                successors(scores[number], len(page.boxes)), probabilities(scores[number], len(page.boxes)),
+                boxes_of(page), page.texts,
             )  # fmt: skip
             found.append(faults.get(page.page_id, one))
         return found
@@ -192,7 +195,24 @@ def successors(logits: NDArray[np.floating[Any]], n_panels: int) -> NDArray[np.i
     >>> successors(np.array([[9.0, 2, 1, 0], [0, 9, 1, 5], [0, 0, 9, 0]]), 2)
     array([ 1, -1])
     """
-    choices = np.concatenate([logits[:n_panels, :n_panels], logits[:n_panels, -1:]], axis=1).astype(np.float64)
-    np.fill_diagonal(choices, -np.inf)
+    choices = _choices(logits, n_panels)
     best = choices.argmax(axis=1)
     return np.where(best == n_panels, END_OF_PAGE, best)
+
+
+def probabilities(logits: NDArray[np.floating[Any]], n_panels: int) -> Floats:
+    """How likely each panel is to come next after each panel ``(p, p + 1)``, as `successors` takes its logits.
+
+    >>> probabilities(np.array([[9.0, 2, 1, 2], [0, 9, 1, 0], [0, 0, 9, 0]]), 2).round(2).tolist()
+    [[0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]
+    """
+    choices = _choices(logits, n_panels)
+    shares = np.exp(choices - choices.max(axis=1, keepdims=True, initial=-np.inf))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+
+
+def _choices(logits: NDArray[np.floating[Any]], n_panels: int) -> NDArray[np.float64]:
+    """Logits ``(p, p + 1)`` without padding; a panel never follows itself."""
+    choices = np.concatenate([logits[:n_panels, :n_panels], logits[:n_panels, -1:]], axis=1).astype(np.float64)
+    np.fill_diagonal(choices, -np.inf)
+    return choices

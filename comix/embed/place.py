@@ -9,7 +9,7 @@ from pathlib import Path
 from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import json_bytes, read_json, write_bytes
 from comix.core.workspace import Workspace
-from comix.train.card import CARD
+from comix.train.card import CARD, identity
 
 STORE, TEXTS, INDEX, FINISHED = "embeddings.zarr", "text.parquet", "index", "embedded.json"
 
@@ -67,6 +67,25 @@ def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
             "make one with: comix train"
         )
     return folder
+
+
+def choice_of_checkpoint(workspace: Workspace, checkpoint: Path, wanted: str) -> str:
+    """Which model is taken and why, as `find_checkpoint` chose it."""
+    n = len(list(workspace.root.glob(f"models/*/{CARD}")))
+    if wanted:
+        why = "as asked for"
+    elif n == 1:
+        why = "the only one in models/"
+    else:
+        why = f"the newest of {n} in models/; checkpoint=NAME takes another"
+    return f"model {checkpoint.name} ({why})"
+
+
+def is_of_another_model(folder: Path, checkpoint: Path) -> bool:
+    """Whether the store in this folder was made with another model than this checkpoint's; False without a store."""
+    if not (folder / STORE / "zarr.json").is_file():
+        return False
+    return read_json(folder / STORE / "zarr.json").get("attributes", {}).get("model_hash") != identity(checkpoint)
 
 
 def mark_finished(folder: Path, model_hash: str) -> None:

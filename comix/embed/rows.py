@@ -48,7 +48,7 @@ def embed_inputs(
         made.setdefault(page.page_id, EmbedInput(page.page_id, _row_digest(model_hash, max_panels, content), page))
     for one in rejected:
         key, content = one.page_id or one.path, ("fault", one.reason, one.detail)
-        made.setdefault(key, EmbedInput(key, _row_digest(model_hash, max_panels, content), None, one.reason, one.detail))
+        made.setdefault(key, EmbedInput(key, _row_digest(model_hash, max_panels, content), None, one.reason, one.told))
     return list(made.values())
 
 

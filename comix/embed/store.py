@@ -44,6 +44,7 @@ def prepare_store(
             EmbeddingStore.create(path, dims, {"model_hash": model_hash}, rows_per_chunk)
         store = EmbeddingStore(path)
         _check(store, model_hash, max_panels)
+        store.add_arrays("data")
         store.append(new_rows(set(store.page_ids())))
     return EmbeddingStore(path)
 

@@ -69,6 +69,9 @@ def _image(image_id: int, page: PageRecord, found: PageDetections) -> dict[str, 
     }  # fmt: skip
     if found.is_ordered:
         image["order_margin"] = found.margin
+    if found.direction_from:
+        image["order_notes"] = list(found.order_notes)
+        image["direction_from"], image["direction_confidence"] = found.direction_from, found.direction_confidence
     return image
 
 

@@ -39,6 +39,9 @@ class PageDetections:
         order: reading position from 0 of each detection, None for what has none (not a panel, or not ordered yet).
         is_ordered: whether `order` ran on this page.
         margin: how sure the order is, 0 to 1; None when not ordered.
+        order_notes: what is unusual about it, see `comix.core.order.ReadingOrder`; not read back from files.
+        direction_from: where the reading direction comes from, see `comix.core.order.FoundDirection`; likewise.
+        direction_confidence: how sure it is, 0 to 1; likewise.
     """
 
     page_id: str
@@ -50,6 +53,9 @@ class PageDetections:
     reading_direction: str = ""
     margin: float | None = None
     file_name: str = ""
+    order_notes: tuple[str, ...] = ()
+    direction_from: str = ""
+    direction_confidence: float = 0.0
 
     def panels(self, min_score: float = 0.0) -> list[Detection]:
         """Panels of at least this score, in reading order where there is one.

@@ -38,7 +38,8 @@ class Dims:
     def size(self, dimension: str) -> int:
         """Length of a dimension other than ``page_id``."""
         sizes = {
-            "panel_id": self.max_panels, "coord_dim": 4, "embedding_dim": self.embedding, "image_dim": self.image,
+            "panel_id": self.max_panels, "next_dim": self.max_panels + 1, "coord_dim": 4,
+            "embedding_dim": self.embedding, "image_dim": self.image,
             "text_dim": self.text,
         }  # fmt: skip
         return sizes[dimension]
@@ -86,6 +87,10 @@ VARIABLES: Mapping[str, Variable] = MappingProxyType(
         "reading_order": Variable(
             _PANEL, "int16", NO_PANEL, "data",
             "predicted next panel among the page's own; -1 the page ends here, -2 no panel in this slot, -3 it was dropped",
+        ),
+        "next_panel_probability": Variable(
+            (*_PANEL, "next_dim"), "float32", _NAN, "data",
+            "that the panel of a slot comes next; the last that the page ends here; what is short of 1 is of dropped panels",
         ),
         "panel_coordinates": Variable((*_PANEL, "coord_dim"), "float32", _NAN, "data", "boxes in pixels of the page image"),
         "text_content": Variable(_PANEL, "string", "", "data", "literal words of the panel, whole"),

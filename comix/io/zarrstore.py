@@ -95,6 +95,10 @@ class EmbeddingStore:
         """Chunks along the pages."""
         return -(-self.n_rows // self.rows_per_chunk)
 
+    def has(self, name: str) -> bool:
+        """Whether the store has this array."""
+        return name in self._group
+
     def page_ids(self) -> list[str]:
         """Ids in row order; place in the list = row."""
         found = [str(one) for one in self._array("page_id")[:]]
@@ -162,10 +166,9 @@ class EmbeddingStore:
         except OSError as error:
             raise WorkspaceError(f"{self.path}: cannot be written ({error.strerror}); free space, then run again") from error
 
-    def add_norms(self) -> None:
-        """Make the ``norm`` arrays where they are missing; call it under `locked`."""
-        present = {name for name, _ in self._group.arrays()}
-        missing = [name for name in names("norm") if name not in present]
+    def add_arrays(self, kind: Kind) -> None:
+        """Make the arrays of a kind that a store has not, `index`'s or those of a newer version; call it under `locked`."""
+        missing = [name for name in names(kind) if not self.has(name)]
         for name in missing:
             _make_array(self._group, name, self.n_rows, self.dims, self.rows_per_chunk)
         if missing:

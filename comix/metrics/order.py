@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 
 def next_panel_hits(predicted: Sequence[int], truth: Sequence[int]) -> int:
@@ -71,3 +73,63 @@ def chance_scores(counts: Sequence[int]) -> dict[str, float]:
         exact += 1 / product
     # each panel's follower is one of `count` choices, so a page of `count` panels is right once on average
     return {"next_accuracy": len(several) / sum(several), "page_exact": exact / len(several), "tau": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class PageOrder:
+    """How one page's order agrees with the true one.
+
+    Attributes:
+        exact: every panel has its place, and no two share one.
+        tolerant: no two panels stand the wrong way round; panels that share a place may come in any order.
+        tau: Kendall's, pairs that share a place count as neither right nor wrong.
+        n_links: panels that have a true successor; ``n_linked``: for how many of them the next one is right.
+        edit: least number of panels to take out, put in or replace, over the number of panels (normalised edit distance).
+    """
+
+    exact: bool
+    tolerant: bool
+    tau: float
+    n_links: int
+    n_linked: int
+    edit: float
+
+
+def page_order(ranks: Sequence[float]) -> PageOrder:
+    """Scores of one page from the predicted place of each panel, the panels listed in their true order.
+
+    Panels that share a place are read in the order listed last to first for successors and edits: a tie never helps.
+
+    >>> page_order([0, 1, 2]).exact, page_order([0, 2, 2]).exact, page_order([0, 2, 2]).tolerant
+    (True, False, True)
+    >>> page_order([1, 0, 2])
+    PageOrder(exact=False, tolerant=False, tau=0.3333333333333333, n_links=2, n_linked=0, edit=0.6666666666666666)
+    """
+    n = len(ranks)
+    pairs = [(ranks[one], ranks[two]) for one in range(n) for two in range(one + 1, n)]
+    right, wrong = sum(one < two for one, two in pairs), sum(one > two for one, two in pairs)
+    read = sorted(range(n), key=lambda panel: (ranks[panel], -panel))
+    follows = dict(pairwise(read))
+    return PageOrder(
+        exact=right == len(pairs),
+        tolerant=not wrong,
+        tau=(right - wrong) / len(pairs) if pairs else 1.0,
+        n_links=max(n - 1, 0),
+        n_linked=sum(follows.get(panel) == panel + 1 for panel in range(n - 1)),
+        edit=sequence_edits(read, range(n)) / n if n else 0.0,
+    )
+
+
+def sequence_edits(first: Sequence[int], second: Sequence[int]) -> int:
+    """Fewest insertions, deletions and replacements that turn one sequence into the other.
+
+    >>> sequence_edits([0, 2, 1, 3], [0, 1, 2, 3])
+    2
+    """
+    previous = list(range(len(second) + 1))
+    for row, left in enumerate(first, 1):
+        current = [row]
+        for column, right in enumerate(second, 1):
+            current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (left != right)))
+        previous = current
+    return previous[-1]

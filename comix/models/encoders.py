@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,10 @@ class PretrainedText(nn.Module):
         return out
 
 
+OFFLINE = "HF_HUB_OFFLINE"
+"""Environment variable of the hub's own client: 1 looks at this machine only, at once; CoMix sets it where it is not set."""
+
+
 def tokenizer_of(name: str, wanted_by: str = "") -> Any:
     """The tokenizer of a transformers encoder, by hub name or local folder.
 
@@ -102,6 +107,7 @@ def tokenizer_of(name: str, wanted_by: str = "") -> Any:
     Raises:
         MissingInputError: not there; says how to give a local path.
     """
+    os.environ.setdefault(OFFLINE, "1")
     from transformers import AutoTokenizer
 
     try:
@@ -116,6 +122,7 @@ def tokenizer_of(name: str, wanted_by: str = "") -> Any:
 
 
 def _timm_model(name: str, weights: str) -> Any:
+    os.environ.setdefault(OFFLINE, "1")
     import timm
 
     local = Path(weights).expanduser() if weights not in ("hub", "none") else None
@@ -138,6 +145,7 @@ def _timm_model(name: str, weights: str) -> Any:
 
 
 def _text_model(name: str, config: dict[str, Any] | None) -> Any:
+    os.environ.setdefault(OFFLINE, "1")
     from transformers import AutoConfig, AutoModel
 
     if config is not None:
@@ -151,8 +159,10 @@ def _text_model(name: str, config: dict[str, Any] | None) -> Any:
 
 def _absent(kind: str, name: str) -> MissingInputError:
     key = "vision_weights=FILE" if kind == "vision" else "text=FOLDER"
+    is_offline = os.environ.get(OFFLINE, "").upper() in ("1", "ON", "YES", "TRUE")
+    why = f"nothing is downloaded unless you say so ({OFFLINE}=0 comix train ...)" if is_offline else "could not be downloaded"
     return MissingInputError(
-        f"model.{kind}={name}: its weights are not on this machine and could not be downloaded; give a local path with "
+        f"model.{kind}={name}: its weights are not on this machine and {why}; give a local path with "
         f"model.{key}, or take model=closure_lite_mini, whose weights come with CoMix's packages"
     )
 

@@ -21,7 +21,7 @@ from comix.report.queries import Query, suggest
 from comix.report.thumbnail import crop_uri
 from comix.search.find import Hit, Searcher
 from comix.search.manifest import NAME, is_current, is_intact, read_manifest
-from comix.search.web import marked
+from comix.search.web import marked, shortened
 
 VERSION = 1
 TOP_K = 5
@@ -43,7 +43,7 @@ class Found(_Strict):
 
     def pieces(self, query: str) -> list[tuple[str, bool]]:
         """The text in pieces, words of the query marked."""
-        return marked(" ".join(self.text.split())[:150], query)
+        return marked(shortened(self.text, 150), query)
 
 
 class Example(_Strict):

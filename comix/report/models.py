@@ -12,8 +12,9 @@ from typing import Any
 from comix.core.errors import ComixError, FileFormatError
 from comix.core.files import read_json
 from comix.core.workspace import Workspace
+from comix.metrics.retrieval import difference_by_chance
 from comix.report.curves import CurveChart, History, curve_charts
-from comix.train.compare import find_runs, notes_of, table_of
+from comix.train.compare import find_runs, labels_of, moved_on, notes_of, table_of
 from comix.train.metrics_file import read_metrics
 
 LOSS_COLUMNS = ("Final Loss", "MPM Loss", "POP Loss", "RPP Loss")
@@ -87,7 +88,7 @@ def _read_table(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _made_table(workspace: Workspace) -> tuple[list[dict[str, Any]], list[str]]:
     found = find_runs("", workspace.root)
-    return table_of(found.runs), notes_of(found)
+    return table_of(found.runs), [*notes_of(found), *moved_on(found.runs, workspace.root / "models")]
 
 
 def _newer(workspace: Workspace, rows: Sequence[Mapping[str, Any]], where: str) -> list[str]:
@@ -107,14 +108,14 @@ def _metrics(workspace: Workspace) -> list[Path]:
 def _view(workspace: Workspace, rows: Sequence[Mapping[str, Any]], notes: Sequence[str], n_models: int) -> ModelsView:
     columns = [name.removesuffix(" chance") for name in rows[0] if name.endswith(" chance")]
     figures = [[_figure(row, column) for column in columns] for row in rows]
-    best = [_best([one[place] for one in figures]) for place in range(len(columns))]
-    several = len({row.get("Seed") for row in rows}) > 1
+    n_pages = min((int(row["Held out"]) for row in rows if row.get("Held out")), default=0)
+    best = [_best([one[place] for one in figures], n_pages) for place in range(len(columns))]
+    labels = labels_of(rows)
     shown: list[ModelRow] = []
     curves: list[tuple[str, str, History, int]] = []
-    for row, own in zip(rows[:MAX_ROWS], figures, strict=False):
+    for row, own, name in zip(rows[:MAX_ROWS], figures, labels, strict=False):
         run = _run_folder(workspace, str(row["Run"]))
         epochs, kept = _epochs(run)
-        name = f"{row['Variant']}, seed {row.get('Seed')}" if several else str(row["Variant"])
         marked = tuple(
             Figure(one.value, one.baselines, one.value is not None and top is not None and round(one.value, 3) == top)
             for one, top in zip(own, best, strict=True)
@@ -135,13 +136,17 @@ def _figure(row: Mapping[str, Any], column: str) -> Figure:
     return Figure(None if value is None else float(value), baselines)
 
 
-def _best(figures: Sequence[Figure]) -> float | None:
-    """The highest value of a column to three digits, None when it does not stand out: alone, shared by all, or chance."""
-    values = [round(one.value, 3) for one in figures if one.value is not None]
-    chances = [one.chance for one in figures if one.chance is not None]
-    if len(values) < 2 or max(values) == min(values) or (chances and max(values) <= max(chances)):
+def _best(figures: Sequence[Figure], n_pages: int) -> float | None:
+    """The highest value of a column to three digits; None unless it is ahead of the others and of chance by more than chance.
+
+    Panels of one page are no independent answers, so a page counts once.
+    """
+    values = sorted((one.value for one in figures if one.value is not None), reverse=True)
+    if len(values) < 2 or not n_pages:
         return None
-    return max(values)
+    rivals = [values[1], *(one.chance for one in figures if one.chance is not None)]
+    is_ahead = all(values[0] - rival > difference_by_chance(values[0], rival, n_pages) for rival in rivals)
+    return round(values[0], 3) if is_ahead else None
 
 
 def _losses(row: Mapping[str, Any]) -> tuple[float | None, ...]:

@@ -35,6 +35,7 @@ class SeenPanel:
         next: predicted number; 0 the page ends, None beyond the store's slots.
         after: the annotated next number, 0 at the end.
         arrow: SVG path from here to the predicted panel, ``tip`` the corners of its head; "" without one.
+        likely: probability of every panel to come next, last that the page ends; empty where the store does not tell.
     """
 
     number: int
@@ -47,6 +48,7 @@ class SeenPanel:
     after: int
     arrow: str
     tip: str
+    likely: tuple[float, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -173,10 +175,20 @@ def _seen(store: EmbeddingStore, row: int, view: PageView) -> SeenPage | None:
     successors = [int(one) for one in store.read("reading_order", rows)[0][:n]]
     if not all(math.isfinite(share) for share in shares):
         return None
-    return SeenPage(view, tuple(_panel(view, slot, shares, successors[slot]) for slot in range(n)))
+    likely = _likely(store, rows, n)
+    return SeenPage(view, tuple(_panel(view, slot, shares, successors[slot], likely[slot]) for slot in range(n)))
 
 
-def _panel(view: PageView, slot: int, shares: Sequence[float], successor: int) -> SeenPanel:
+def _likely(store: EmbeddingStore, rows: slice, n: int) -> list[tuple[float, ...]]:
+    """Probabilities ``(n, n + 1)`` of the next panels; empty rows for a store that was made before they were kept."""
+    if not store.has("next_panel_probability"):
+        return [()] * n
+    found = store.read("next_panel_probability", rows)[0][:n]  # (n, slots + 1)
+    shares = np.concatenate([found[:, :n], found[:, -1:]], axis=1)
+    return [tuple(float(share) for share in row) if np.isfinite(row).all() else () for row in shares]
+
+
+def _panel(view: PageView, slot: int, shares: Sequence[float], successor: int, likely: tuple[float, ...]) -> SeenPanel:
     panel, peak = view.panels[slot], max([*shares, 1e-9])
     x, y, w, h = panel.box
     relative = shares[slot] / peak
@@ -187,7 +199,8 @@ def _panel(view: PageView, slot: int, shares: Sequence[float], successor: int) -
         arrow, tip = bow(panel.centre, view.panels[following - 1].centre, 27 * view.unit, 7 * view.unit)
     return SeenPanel(
         panel.number, outline((x, y, w, h), []), (round(x + w / 2, 1), round(y + h / 2, 1)), shares[slot],
-        round(0.62 * (1 - relative), 3), round((13 + 11 * math.sqrt(relative)) * view.unit, 1), following, after, arrow, tip,
+        round(0.62 * (1 - relative), 3), round((13 + 11 * math.sqrt(relative)) * view.unit, 1), following, after,
+        arrow, tip, likely,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from comix.schema.data import (
 )
 from comix.schema.learn import CompareConfig, EmbedConfig, IndexConfig, SearchConfig, TrainConfig
 from comix.schema.look import CheckConfig, DoctorConfig, FailuresConfig, ReportConfig, StatusConfig
+from comix.schema.measure import EvaluateConfig, FixtureConfig, ReproduceConfig
 from comix.schema.whole import DemoConfig, PipelineConfig
 
 STAGES: dict[str, type[StageConfig]] = {
@@ -42,6 +43,9 @@ STAGES: dict[str, type[StageConfig]] = {
     "index": IndexConfig,
     "search": SearchConfig,
     "report": ReportConfig,
+    "evaluate": EvaluateConfig,
+    "reproduce": ReproduceConfig,
+    "fixture": FixtureConfig,
     "export": ExportConfig,
     "ingest": IngestConfig,
     "synth": SynthConfig,
@@ -51,6 +55,9 @@ STAGES: dict[str, type[StageConfig]] = {
     "doctor": DoctorConfig,
 }
 """Stage name -> its schema, in the order of the work."""
+
+NEEDS_NO_PAGES = frozenset({"evaluate", "reproduce"})
+"""Stages that make their workspace: it only holds their run folders."""
 
 LOOKS_ONLY = frozenset({"status", "failures", "check", "doctor", "search"})
 """Stages that only look: no run folder."""
@@ -81,6 +88,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "n_pages": (1, float("inf")),
     "long_side": (200, 4000),
     "pages_per_shard": (1, float("inf")),
+    "look": (0, 100),
+    "n_resamples": (1, 1_000_000),
+    "worst": (0, float("inf")),
 }
 """Least and greatest value of a number, wherever it is a key."""
 

@@ -49,8 +49,10 @@ class OrderConfig(ShardedConfig):
     """Keys of ``order``."""
 
     detections: str = "gutter"
-    method: str = one_of("cut", "rows")
+    method: str = one_of("auto", "cut", "graph", "rows", "center")
     direction: str = one_of("auto", "ltr", "rtl")
+    pages: str = one_of("auto", "single", "double")
+    look: int = 0
     boxes: str = ""
     output: str = ""
 

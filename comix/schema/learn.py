@@ -13,6 +13,7 @@ class TrainConfig(StageConfig):
     """Keys of ``train``."""
 
     name: str = ""
+    overwrite: bool = False
     batch_size: int = 8
     epochs: int = 40
     lr: float = 0.001

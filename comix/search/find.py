@@ -26,6 +26,7 @@ Ranking = tuple[Ids, Floats]
 SURE = 0.5
 """BM25 share from which on the words alone decide. A half-remembered line reaches 0.3 to 0.6, a paraphrase 0.05 to 0.25."""
 _CANDIDATES = 200
+_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,9 @@ class Searcher:
                 continue
             here = np.array([value.casefold() == wanted.strip().casefold() for value in values], np.bool_)
             if not here.any():
-                known = sorted({value for value in values if value})
-                near = get_close_matches(wanted, known, n=3, cutoff=0.3) or known[:5]
-                raise UsageError(f"{key}={wanted}: no page has it; there are: {', '.join(near) or 'none'}")
+                raise UsageError(
+                    f"{key}={wanted}: no page has it{_all_of(wanted, sorted({value for value in values if value}))}"
+                )
             mask = here if mask is None else mask & here
         return mask
 
@@ -134,6 +135,11 @@ class Searcher:
             return fused(space, vector, words, n, allowed)
 
         return self._hits(self._ranked(search, top_k, level), level)
+
+    def unknown_words(self, text: str) -> list[tuple[str, list[str]]]:
+        """Words of a text that stand nowhere in the collection, each with those there that are spelled nearly like it."""
+        words = WordIndex(self.folder, len(self._row_of))
+        return [(word, words.near(word)) for word in words.unknown(text)]
 
     def by_image(self, vector: Floats, top_k: int, level: Level = "panel", pages: Mask | None = None) -> list[Hit]:
         """Panels, or pages by their best panel, that look like a picture.
@@ -257,6 +263,15 @@ def fused(
     scores = trust * words[ids] / best + (1 - trust) * np.concatenate([cosines, rest_cosines])
     order = np.lexsort((ids, -scores))[:n]
     return ids[order], scores[order].astype(np.float32)
+
+
+def _all_of(wanted: str, known: list[str]) -> str:
+    """Every name there is, the nearest first, for a message; of very many the first ones and how many more."""
+    near = get_close_matches(wanted, known, n=3, cutoff=0.5)
+    names = [*near, *(name for name in known if name not in near)]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"{guess}; there are: {', '.join(names[:_MOST_NAMES]) or 'none'}{more}"
 
 
 def _similar(page_id: str, known: list[str], most: int = 2000) -> list[str]:

@@ -76,7 +76,7 @@ def build_index(
 
 def write_norms(store: EmbeddingStore) -> None:
     """Write the document's L2-normalised arrays; NaN where there is no panel or the page is not written."""
-    store.add_norms()
+    store.add_arrays("norm")
     for chunk in range(store.n_chunks):
         with store.claim(chunk):
             rows = store.chunk_rows(chunk)

@@ -62,6 +62,19 @@ def marked(text: str, query: str) -> list[tuple[str, bool]]:
     return pieces
 
 
+def shortened(text: str, most: int) -> str:
+    """A text on one line, cut between two words where it is longer, with an ellipsis that says so.
+
+    >>> shortened("nobody will  believe me", 12), shortened("short", 12)
+    ('nobody will…', 'short')
+    """
+    plain = " ".join(text.split())
+    if len(plain) <= most:
+        return plain
+    cut = plain[:most]
+    return (cut.rpartition(" ")[0] if " " in cut and plain[most - 1] != " " else cut[:-1]).rstrip() + "…"
+
+
 def write_results(path: Path, page: ResultPage, hits: Sequence[Hit], thumbnail: Callable[[Hit], str]) -> None:
     """Write the page.
 

@@ -11,6 +11,7 @@ import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,26 @@ from comix.core.files import write_bytes
 
 K1, B = 1.2, 0.75
 """Standard values: how fast repeated words saturate, and how much long texts are held back."""
+
+COMMON_WEIGHT = 0.1
+"""Of words that say little, where a query has others: they decide between panels that are alike, and draw in no panel."""
+_COMMON_SHARE, _COMMON_FROM = 0.2, 100
+"""A word on more than this share of the panels says little in any language, given so many panels."""
+_COMMON = frozenset(
+    (
+        "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because",
+        "been", "before", "being", "but", "by", "can", "cant", "could", "did", "didnt", "do", "does", "doesnt", "doing",
+        "done", "dont", "for", "from", "get", "go", "got", "had", "has", "have", "having", "he", "hed", "her", "here",
+        "heres", "hers", "him", "his", "how", "i", "if", "im", "in", "into", "is", "isnt", "it", "its", "ive", "just",
+        "let", "lets", "like", "me", "more", "much", "must", "my", "no", "nor", "not", "now", "of", "off", "oh", "on",
+        "one", "only", "or", "our", "out", "over", "really", "shall", "she", "should", "so", "some", "such", "than",
+        "that", "thats", "the", "their", "them", "then", "there", "theres", "these", "they", "theyre", "this", "those",
+        "through", "to", "too", "under", "up", "upon", "us", "very", "was", "wasnt", "we", "well", "were", "werent",
+        "weve", "what", "whats", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "wont",
+        "would", "yeah", "yes", "yet", "you", "youd", "youll", "your", "youre", "yours", "youve",
+    )
+)  # fmt: skip
+"""English words that hold sentences together, as `words_of` spells them."""
 
 FILES = ("words.txt", "words_starts.npy", "words_panels.npy", "words_weights.npy")
 
@@ -107,16 +128,34 @@ class WordIndex:
         self._starts, self._panels, self._weights = (np.load(folder / name, mmap_mode="r") for name in FILES[1:])
         self._n_panels = n_panels
 
+    def unknown(self, text: str) -> list[str]:
+        """Words of a text that no panel has."""
+        return [word for word in dict.fromkeys(words_of(text)) if word not in self._places and word not in _COMMON]
+
+    def near(self, word: str) -> list[str]:
+        """At most three words of the panels that are spelled nearly like this one."""
+        alike = [one for one in self._places if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2]
+        return get_close_matches(word, alike, n=3, cutoff=0.75)
+
     def scores(self, text: str) -> NDArray[np.float32]:
         """BM25 of every panel ``(n_panels,)`` as a share of the best that any text could reach for these words, 0 to 1.
 
-        Words that no panel has lower the share: a text that lacks them is no perfect match.
+        Words that no panel has lower the share: a text that lacks them is no perfect match. Words that say little count
+        `COMMON_WEIGHT` of their own, unless the text has no others.
         """
         total = np.zeros(self._n_panels, np.float32)
         best = 0.0
-        for word in dict.fromkeys(words_of(text)):
-            place = self._places.get(word)
-            here = slice(0, 0) if place is None else slice(int(self._starts[place]), int(self._starts[place + 1]))
-            best += float(_idf(self._n_panels, np.array(here.stop - here.start))) * (K1 + 1)
-            total[self._panels[here]] += self._weights[here]
+        found = {word: self._postings(word) for word in words_of(text)}
+        common = {word for word, here in found.items() if self._says_little(word, here.stop - here.start)}
+        for word, here in found.items():
+            weight = COMMON_WEIGHT if word in common and len(common) < len(found) else 1.0
+            best += weight * float(_idf(self._n_panels, np.array(here.stop - here.start))) * (K1 + 1)
+            total[self._panels[here]] += np.float32(weight) * self._weights[here]
         return total / np.float32(best) if best else total
+
+    def _postings(self, word: str) -> slice:
+        place = self._places.get(word)
+        return slice(0, 0) if place is None else slice(int(self._starts[place]), int(self._starts[place + 1]))
+
+    def _says_little(self, word: str, n_panels: int) -> bool:
+        return word in _COMMON or (self._n_panels >= _COMMON_FROM and n_panels > _COMMON_SHARE * self._n_panels)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import glob
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from comix.core.errors import MissingInputError
+from comix.metrics.retrieval import difference_by_chance
 from comix.train.metrics_file import METRICS, FoundRuns, finished_runs
+from comix.train.naming import hash_there
 
 LABELS: Mapping[str, str] = {
     "base": "Base Simple",
@@ -60,7 +63,8 @@ def find_runs(names: str, workspace: Path) -> FoundRuns:
     sweeps = [group for group in groups if len(group.runs) > 1]
     if sweeps:
         return sweeps[0]
-    return FoundRuns(_newest_of_each([run for group in groups for run in group.runs]), broken)
+    runs = [run for group in groups for run in group.runs]
+    return FoundRuns(_newest_of_each([run for run in runs if run[1].get("published", True)] or runs), broken)
 
 
 def _expanded(name: str) -> list[str]:
@@ -97,7 +101,12 @@ def table_of(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[dict[str, A
             row[f"{column} {baseline}"] = baselines.get(baseline, {}).get(figure)
         row |= {f"Last {column}": facts.get("validation_last", {}).get(figure) for column, figure, _ in _FIGURES}
         n_pages = facts["n_pages"]
-        row |= {"Seed": facts["seed"], "Pages": n_pages["train"], "Held out": n_pages["test" if kept == "test" else "val"]}
+        row |= {
+            "Name": facts["name"],
+            "Seed": facts["seed"],
+            "Pages": n_pages["train"],
+            "Held out": n_pages["test" if kept == "test" else "val"],
+        }
         rows.append(row | {"Model": facts["model"], "Run": str(folder)})
     return rows
 
@@ -125,8 +134,12 @@ def notes_of(found: FoundRuns) -> list[str]:
         notes.append("The runs were held to different pages: their figures do not compare, and no common baseline is shown.")
     notes += _order_note(runs)
     smallest = min(facts["n_pages"][side] for _, facts in runs)
-    if smallest < 100:
-        notes.append(f"{smallest} held-out pages: differences of a few percent are chance.")
+    margin = difference_by_chance(0.5, 0.5, smallest)
+    notes.append(f"{smallest} held-out pages: differences under about {margin:.2f} are chance (95 %, a page counts once).")
+    notes.append(
+        'Next panel asks every panel on its own, "end" included; page exact wants one whole order, decoded from all answers '
+        "of a page together: one wrong answer can spoil a page, and decoding can mend several, so the two need not agree."
+    )
     if len({facts["seed"] for _, facts in runs}) == 1:
         notes.append("One seed: repeat with seed=1,2 before calling a variant better.")
     return notes + sorted({facts["split_note"] for _, facts in runs if facts.get("split_note")}) + found.broken
@@ -184,13 +197,36 @@ def _short(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
     figures = [column for column, _, _ in _FIGURES]
     head = ["Variant", *losses, *(f"{column} (chance)" for column in figures)]
     body = []
-    for row in rows:
-        cells = [str(row["Variant"]), *(_number(row[name], 4) for name in losses)]
+    labels = labels_of(rows)
+    for row, label in zip(rows, labels, strict=True):
+        cells = [label, *(_number(row[name], 4) for name in losses)]
         body.append([*cells, *(f"{_number(row[name], 3)} ({_number(row[f'{name} chance'], 3)})" for name in figures)])
     standards = [{row.get(f"{column} {baseline}") for row in rows} for column, _, baseline in _FIGURES]
     if all(len(one) == 1 for one in standards):
         body.append(["no training: cut, cosine, mean", "", "", "", "", *(_number(one.pop(), 3) for one in standards)])
     return head, body
+
+
+def labels_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to call each row: its variant; of several of one variant also the model's name, or the run where these are alike."""
+    variants = Counter(str(row["Variant"]) for row in rows)
+    names = Counter(str(row.get("Name", "")) for row in rows)
+    labels = []
+    for row in rows:
+        name = str(row.get("Name", ""))
+        which = name if name and names[name] == 1 else "/".join(Path(str(row["Run"])).parts[-2:])
+        labels.append(f"{row['Variant']} ({which})" if variants[str(row["Variant"])] > 1 else str(row["Variant"]))
+    return labels
+
+
+def moved_on(runs: Sequence[tuple[Path, Mapping[str, Any]]], models: Path) -> list[str]:
+    """A sentence on each run whose model's place below ``models/`` holds another run's model by now."""
+    notes = []
+    for folder, facts in runs:
+        own, there = facts.get("model_hash"), hash_there(models / str(facts["name"]))
+        if facts.get("published", True) and there not in ("", own):
+            notes.append(f"{models / str(facts['name'])} holds the model of another run by now; this table's is in {folder}.")
+    return notes
 
 
 def _number(value: Any, digits: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from comix.core.errors import ComixError, FileFormatError
 from comix.core.files import json_bytes, read_json, write_bytes
+from comix.train.card import WEIGHTS
 
 METRICS = "metrics.json"
 STATE = "training.json"
@@ -54,6 +55,19 @@ def runs_of(root: Path, fingerprint: str, state: str) -> list[Path]:
         if marks.get("fingerprint") == fingerprint and marks.get("state") == state:
             found.append((file.stat().st_mtime, file.parent))
     return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def runs_of_model(root: Path, model_hash: str) -> list[Path]:
+    """Run folders below ``runs/train`` that keep the weights with this hash, by name."""
+    found = []
+    for file in sorted([*root.glob(f"*/{METRICS}"), *root.glob(f"*/*/{METRICS}")]):
+        try:
+            facts = read_metrics(file.parent)
+        except ComixError:
+            continue
+        if facts.get("model_hash") == model_hash and (file.parent / WEIGHTS).is_file():
+            found.append(file.parent)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

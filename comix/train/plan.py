@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Plan:
         config: the whole configuration, interpolations unresolved; for the logger.
         resume: ``auto``, ``never`` or a state file.
         note: what the user has to know of the pages as a whole; "" for nothing.
+        settings: what of the configuration decides the model, flat; see `comix.train.naming`.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Plan:
     model: Mapping[str, Any]
     config: Mapping[str, Any]
     note: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self, pages: Sequence[PageExample], split: Split) -> str:
         """A hash of the settings, the weights started from, the pages and their sides: equal runs give equal weights."""
@@ -66,7 +68,8 @@ class Plan:
             (page.page_id, page.sha256, [box.xywh for box in page.boxes], page.texts, page.direction, page.duplicate_group)
             for page in pages
         ]
-        settings = [asdict(part) for part in (self.objective, self.optimisation, self.trainer, self.dataset)]
+        trainer = {key: value for key, value in asdict(self.trainer).items() if key != "publish"}
+        settings = [asdict(self.objective), asdict(self.optimisation), trainer, asdict(self.dataset)]
         started_from = [_content_of(str(self.model.get(key, ""))) for key in ("vision_weights", "text")]
         return digest(
             VERSION, IMAGE_ENCODER, TEXT_ENCODER, self.name, self.epochs, self.batch_size, self.seed, settings,
@@ -131,7 +134,12 @@ def _fail_still(facts: Mapping[str, Any], pages: Sequence[PageExample]) -> bool:
 
 
 def publish(plan: Plan) -> None:
-    """The checkpoint under its name for the stages that follow, weights before the card that names their hash."""
+    """The checkpoint under its name for the stages that follow, weights before the card that names their hash.
+
+    A trial's (``trainer.publish`` false) is left in its run folder.
+    """
+    if not plan.trainer.publish:
+        return
     target = plan.models / plan.name
     write_bytes(target / METRICS, (plan.folder / METRICS).read_bytes())
     for file in files_of(plan.folder):
@@ -142,7 +150,7 @@ def record_pages(path: Path, fingerprint: str, done: Sequence[PageExample], reje
     """What became of each listed page, for `status` and `failures`; replaces what an earlier run said of them."""
     rows = [Row(page.page_id, "done", fingerprint=fingerprint) for page in done]
     rows += [
-        Row(one.page_id or one.path, one.status, "", one.reason, one.detail, hint_for(one.reason), fingerprint)
+        Row(one.page_id or one.path, one.status, "", one.reason, one.told, hint_for(one.reason), fingerprint)
         for one in rejected
     ]
     with Journal(path) as journal:

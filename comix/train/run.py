@@ -113,6 +113,8 @@ def _facts(
         "name": plan.name,
         "variant": plan.variant,
         "model": plan.model.get("name", ""),
+        "settings": dict(plan.settings),
+        "published": plan.trainer.publish,
         "seed": plan.seed,
         "epochs": len(fitted.history),
         "best_epoch": fitted.best_epoch,

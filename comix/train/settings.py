@@ -53,6 +53,7 @@ class TrainerSettings:
             other, 16 times slower on a busy two-core machine) and for torch's own choice else.
         checkpoint_every: steps between states to resume from, beside the one after every epoch; 0 for one every
             five minutes.
+        publish: whether the model goes to ``models/``; a trial's stays in its run folder.
     """
 
     accelerator: str = "cpu"
@@ -64,6 +65,7 @@ class TrainerSettings:
     limit_batches: int | None = None
     threads: int | None = None
     checkpoint_every: int = 0
+    publish: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Balloons to panels: where each text belongs, and in which order a panel's texts are read."""
+"""Balloons to panels: where each text belongs."""
 
 from __future__ import annotations
 
@@ -48,37 +48,3 @@ def _holder(box: Box, panels: Sequence[Box]) -> tuple[int, float]:
     shares = [panel.intersection(box) / max(box.area, 1e-9) for panel in panels]
     best = max(range(len(panels)), key=lambda index: (round(shares[index], 2), -panels[index].area))
     return best, shares[best]
-
-
-def reading_order(boxes: Sequence[Box], rtl: bool = False) -> list[int]:
-    """Indices of a panel's balloons in reading order: from the top, and along the reading direction within a row.
-
-    A balloon comes before another when it lies clearly above it, or beside it (sharing over half the lower one's
-    height) on the side where reading starts.
-
-    >>> reading_order([Box(50, 0, 20, 10), Box(0, 2, 20, 10), Box(0, 20, 20, 10)])
-    [1, 0, 2]
-    >>> reading_order([Box(50, 0, 20, 10), Box(0, 2, 20, 10)], rtl=True)
-    [0, 1]
-    """
-    side = -1.0 if rtl else 1.0
-    waits = {
-        one: {other for other in range(len(boxes)) if other != one and _before(boxes[other], boxes[one], rtl)}
-        for one in range(len(boxes))
-    }
-    order: list[int] = []
-    while waits:
-        free = [one for one, blockers in waits.items() if not blockers]
-        first = min(free or waits, key=lambda one: (boxes[one].y, side * boxes[one].cx))
-        order.append(first)
-        del waits[first]
-        for blockers in waits.values():
-            blockers.discard(first)
-    return order
-
-
-def _before(first: Box, second: Box, rtl: bool) -> bool:
-    shared = first.overlap_y(second)
-    if shared > 0.5 * min(first.h, second.h):
-        return first.cx > second.cx if rtl else first.cx < second.cx
-    return first.cy < second.cy and first.overlap_x(second) > 0

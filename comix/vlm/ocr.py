@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comix.core.geometry import Box
+from comix.core.order import order_in_panel
 from comix.core.page import PageRecord
 from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, UnassignedText
-from comix.vlm.attach import panel_of, reading_order
+from comix.vlm.attach import panel_of
 from comix.vlm.balloons import Balloon, balloons_of
 from comix.vlm.kinds import Kind
 from comix.vlm.lettering import is_wide
@@ -74,7 +75,7 @@ def analysis_of(balloons: Sequence[Balloon], panels: Sequence[Box], page: PageRe
     unassigned = []
     for index in [*range(len(panels)), None]:
         mine = [balloon for balloon, owner in zip(balloons, owners, strict=True) if owner == index]
-        mine = [mine[place] for place in reading_order([balloon.box for balloon in mine], rtl)]
+        mine = [mine[place] for place in order_in_panel([balloon.box for balloon in mine], "rtl" if rtl else "ltr")]
         if index is None:
             unassigned = [UnassignedText(**_item(balloon), kind=_kind_outside(balloon)) for balloon in mine]
         else:

@@ -45,7 +45,7 @@ def test_replay_matches_by_page_id_or_image_path_and_never_guesses(
 
 
 def test_drawn_pages_and_threshold(workspace_copy: Path, comix: Callable[..., object]) -> None:
-    comix("detect", f"workspace={workspace_copy}", "save_vis=2", "conf_threshold=0.97", "workers=1")
+    comix("detect", f"workspace={workspace_copy}", "save_vis=2", "conf_threshold=0.97")
     assert len(list((workspace_copy / "detections/gutter/vis").rglob("*.jpg"))) >= 2
     found = read_predictions(workspace_copy / "detections/gutter/predictions.json")
     assert len(found) == 6

@@ -85,7 +85,7 @@ def test_a_lost_analysis_is_made_again(workspace_copy: Path, comix: Callable[...
     lost = next((workspace_copy / "analysis" / "ocr").rglob("*.json"))
     content = lost.read_bytes()
     lost.unlink()
-    ran = comix("analyze", f"workspace={workspace_copy}", "workers=1")
+    ran = comix("analyze", f"workspace={workspace_copy}")
     assert "1 worked on now" in ran.out
     assert lost.read_bytes() == content
 

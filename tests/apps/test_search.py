@@ -19,6 +19,7 @@ import pytest
 import xarray as xr
 from markupsafe import escape
 
+from comix.apps.pipeline import embedded_anew
 from comix.cli import main
 from comix.compose import compose
 from comix.core.workspace import Workspace
@@ -74,6 +75,7 @@ def test_the_store_opens_with_plain_xarray(searchable: Path) -> None:
 def test_counts_add_up_and_a_second_run_has_nothing_to_do(searchable: Path, comix: Run) -> None:
     ran = comix("embed", f"workspace={searchable}")
     assert "(0 to do)" in ran.out
+    assert "model base (the only one in models/)" in ran.out
     assert "(0 to do)" in comix("index", f"workspace={searchable}").out
 
 
@@ -85,6 +87,12 @@ def test_text_is_an_ordinary_argument(searchable: Path, comix: Run) -> None:
     html = page.read_text(encoding="utf-8")
     assert html.count("data:image/webp;base64,") == 2
     assert "http" not in html.replace("http-equiv", "")
+
+
+def test_words_that_stand_nowhere_are_told(searchable: Path, comix: Run) -> None:
+    ran = comix("search", "the zeppelin thinkk", f"workspace={searchable}", "top_k=1")
+    assert "on no page: 'zeppelin', 'thinkk' (there is 'think'" in ran.out
+    assert "on no page" not in comix("search", "don't even think", f"workspace={searchable}", "top_k=1").out
 
 
 TEXTS = ("null", "日本語", "a=b", "--", "~x", "x,y", "'", '"', "#", "a\\", "@[]{}:", "-1", "true", "a\nb", "${x}")
@@ -125,6 +133,7 @@ def test_like_finds_others_of_its_kind(searchable: Path, comix: Run) -> None:
         (["search", "a", "level=pages"], "did you mean 'page'"),
         (["search", "a", "name=other"], "this workspace has: base"),
         (["search", "a", "series=Pepper"], "Pepper&Carrot"),
+        (["search", "a", "page_type=interir"], "did you mean 'interior'?); there are: interior"),
         (["search", "image=missing.jpg"], "no such file"),
         (["search", f"image={__file__}"], "no decoder accepts it"),
         (["search", "like=Peper/0001"], "no such page"),
@@ -160,15 +169,20 @@ def test_what_fails_is_counted_and_listed(changeable: Path, comix: Run) -> None:
     assert ran.code == 1
     assert f"{len(lines) + 1} pages" in ran.out
     assert "name a page again" in ran.out
-    failures = comix("failures", "stage=embed", f"workspace={changeable}").out
+    failures = comix("failures", "stage=embed", f"workspace={changeable}", "format=csv").out
     assert "image_missing" in failures
     assert "missing_input" in failures
+    assert f"dataspec/{pages[0].page_id}.json" in failures  # the file, not the page alone
+    few = comix("embed", f"workspace={changeable}", "name=few", "limit=2").out
+    assert "embed: 2 pages = 1 done + 1 failed + 0 skipped" in few
 
 
 def test_another_checkpoint_is_refused_and_wrong_files_too(changeable: Path, comix: Run, tmp_path: Path) -> None:
     card = changeable / "models" / "base" / "model.yaml"
+    assert embedded_anew(Workspace(changeable)) == {}
     card.write_text(card.read_text().replace("sha256: ", "sha256: 0000"))
     assert "another model" in comix("embed", f"workspace={changeable}").err
+    assert embedded_anew(Workspace(changeable)) == {"overwrite": True}  # what `pipeline` then does by itself
     assert "different checkpoints" in comix("embed", f"workspace={changeable}", "name=new").err
     card.write_text("just: words\n")
     assert "not a model card" in comix("embed", f"workspace={changeable}").err

@@ -25,6 +25,8 @@ from comix.paths import conf_dir
 from comix.train.checkpoint import load_model
 
 SMALL = ("epochs=2", "batch_size=2", "dataset.val_fraction=0.3")
+BASE = "closure_lite_mini-base-batch_size2-epochs2-val_fraction0.3"
+"""The model's name: what is not the default is in it."""
 GROUPS = ("dataset", "model", "objective", "trainer", "logger")
 
 
@@ -52,7 +54,7 @@ def test_sweep_writes_metrics_checkpoints_and_features_once(swept: Path) -> None
     assert facts["n_pages"]["train"] + facts["n_pages"]["val"] <= 6
     assert {"chance", "centre", "rows", "cut", "untrained_cosine", "mean_of_others"} == set(facts["baselines"])
     assert read_json(found[0] / "metrics.json")["final"]["mpm"] == 0
-    for name in ("closure_lite_mini-base", "closure_lite_mini-denoise_context"):
+    for name in (BASE, BASE.replace("base", "denoise_context")):
         loaded = load_model(swept / "models" / name)
         assert loaded.config["name"] == name
     assert len(list((swept / "cache" / "features").rglob("*.keys.npy"))) == 2  # pictures and texts, one shard each
@@ -77,13 +79,48 @@ def test_compare_prints_the_documents_table(swept: Path, comix: Callable[..., An
 
 
 def test_the_same_command_again_takes_the_finished_run(swept: Path, comix: Callable[..., Any]) -> None:
-    before = (swept / "models/closure_lite_mini-base/model.safetensors").read_bytes()
+    before = (swept / "models" / BASE / "model.safetensors").read_bytes()
     ran = comix("train", "mpm_variant=base", f"workspace={swept}", *SMALL)
     assert ran.code == 0
     assert "trained already" in ran.out
     anew = comix("train", "mpm_variant=base", f"workspace={swept}", *SMALL, "resume=never")
     assert "trained already" not in anew.out
-    assert (swept / "models/closure_lite_mini-base/model.safetensors").read_bytes() == before
+    assert (swept / "models" / BASE / "model.safetensors").read_bytes() == before
+
+
+def test_a_model_is_never_replaced_by_one_of_other_settings(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
+    workspace = changed(swept, tmp_path / "copy")
+    where, models = f"workspace={workspace}", workspace / "models"
+    run = next(one for one in runs(workspace) if read_json(one / "metrics.json")["name"] == BASE)
+    before = {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
+    assert comix("rerun", run, where, "seed=1").code == 0
+    assert (models / BASE.replace("epochs2", "epochs2-seed1") / "model.safetensors").is_file()
+    trial = comix("rerun", run, where, "trainer=debug")
+    assert (trial.code, "a trial: not in models/" in trial.out) == (0, True)
+    assert len(list(models.glob("*/model.yaml"))) == 3
+    n_runs = len(list((workspace / "runs/train").iterdir()))
+    taken = comix("train", where, *SMALL, "seed=1", f"name={BASE}")
+    assert (taken.code, "a model of other settings (seed 0, here 1)" in taken.err) == (2, True), taken.err
+    assert len(list((workspace / "runs/train").iterdir())) == n_runs  # a start that failed leaves nothing
+    assert before == {path: path.read_bytes() for path in before}
+    assert comix("train", where, *SMALL, "seed=1", f"name={BASE}", "overwrite=true").code == 0
+    table = comix("compare", where, f"runs={run},{runs(workspace)[-1]}").out
+    assert f"models/{BASE} holds the model of another run by now" in table
+    assert f"Base Simple ({run.parent.name}/0)" in table
+
+
+def test_a_model_of_more_pages_takes_the_place_with_a_word(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
+    workspace = changed(swept, tmp_path / "copy")
+    listed = workspace / "lists/training.txt"
+    listed.write_text("\n".join(listed.read_text(encoding="utf-8").splitlines()[:-1]), encoding="utf-8")
+    ran = comix("train", f"workspace={workspace}", *SMALL)
+    assert "replaced the model" in ran.out
+    assert f"kept in its run folder, {workspace}" in ran.out
+
+
+def test_hub_names_are_not_looked_up_unless_asked(swept: Path, comix: Callable[..., Any]) -> None:
+    ran = comix("train", f"workspace={swept}", *SMALL, "model=closure_lite_simple")
+    assert (ran.code, "HF_HUB_OFFLINE=0" in ran.err, "model.vision_weights=FILE" in ran.err) == (2, True, True), ran.err
 
 
 def test_bad_lists_and_bad_settings_are_one_line(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
@@ -246,7 +283,7 @@ def test_two_processes_train_together(swept: Path, tmp_path: Path) -> None:
     workspace = changed(swept, tmp_path / "copy", "models", "runs")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "comix"]
     words = ["train", f"workspace={workspace}", *SMALL, "trainer=ddp", "trainer.accelerator=cpu", "batch_size=8"]
-    ran = subprocess.run([*torchrun, *words], capture_output=True, text=True, timeout=300, check=False)
+    ran = subprocess.run([*torchrun, *words], capture_output=True, text=True, timeout=900, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count("train: ") == 1  # one of them speaks
     (run,) = [folder for folder in workspace.glob("runs/train/*") if (folder / "training.json").is_file()]

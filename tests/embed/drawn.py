@@ -59,7 +59,10 @@ class HashEncoder:
         text[[not words for words in page.texts]] = np.nan
         follow = np.array([*range(1, n), -1])
         attention = np.full(n, 1 / n, np.float32)
-        return EncodedPage(page.page_id, fused, image, text, fused.mean(0), attention, follow, boxes_of(page), page.texts)
+        likely = np.full((n, n + 1), 1 / (n + 1), np.float32)
+        return EncodedPage(
+            page.page_id, fused, image, text, fused.mean(0), attention, follow, likely, boxes_of(page), page.texts
+        )
 
 
 def page(page_id: str, n_panels: int = 3, words: str = "hello from {page_id} panel {slot}", sha: str = "") -> PageExample:

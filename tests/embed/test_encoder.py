@@ -41,7 +41,14 @@ def simple(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(finished, workspace)
     text = tiny_roberta(workspace.parent / "roberta")
     words = ["model=closure_lite_simple", "model.vision=test_vit", "model.vision_weights=none", f"model.text={text}"]
-    small = ["model.dim=64", "epochs=1", "batch_size=2", "dataset.val_fraction=0.3", "mpm_variant=denoise_context"]
+    small = [
+        f"name={NAME}",
+        "model.dim=64",
+        "epochs=1",
+        "batch_size=2",
+        "dataset.val_fraction=0.3",
+        "mpm_variant=denoise_context",
+    ]
     assert main(["train", f"workspace={workspace}", *words, *small]) == 0
     facts = read_json(workspace / "models" / NAME / "metrics.json")
     assert facts["validation"]["rpp_next_accuracy"] is not None

@@ -18,7 +18,7 @@ from comix.core.workspace import Workspace
 from comix.curate.stage import run_curate
 from comix.curate.training import derive_training
 from comix.detect.gutter import GutterDetector
-from comix.detect.ordering import run_order
+from comix.detect.ordering import OrderRule, run_order
 from comix.detect.stage import PageDetector, run_detect
 from comix.intake.extract import run_extract
 from comix.io.analysis import Analysis, PanelReading, ReaderInfo, TextItem, UnassignedText, analysis_path, write_analysis
@@ -111,7 +111,7 @@ def aligned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """All stages have run, detector ``gutter``, reader ``hand``."""
     workspace = extract(tmp_path_factory.mktemp("aligned"))
     detect(workspace)
-    run_order(workspace, "gutter", "cut", "auto", OPTIONS)
+    run_order(workspace, "gutter", OrderRule(), OPTIONS)
     read_by_hand(workspace)
     run_align(workspace, AlignSettings("gutter", "hand"), OPTIONS)
     run_curate(workspace, "gutter", ["interior", "splash"], 12, OPTIONS)

@@ -40,8 +40,10 @@ class LastPanelNext(HashEncoder):
         fused = image[:, :8].copy()
         attention = np.arange(1, n + 1, dtype=np.float32)
         follow = np.array([*[n - 1] * (n - 1), -1])
+        likely = np.eye(n + 1, dtype=np.float32)[follow] * 0.75 + 0.25 / (n + 1)
         return EncodedPage(
-            page.page_id, fused, image, text, fused.mean(0), attention / attention.sum(), follow, boxes_of(page), page.texts
+            page.page_id, fused, image, text, fused.mean(0), attention / attention.sum(), follow, likely, boxes_of(page),
+            page.texts,
         )  # fmt: skip
 
 
@@ -67,13 +69,13 @@ def index(workspace: Workspace) -> None:
     build_index(EmbeddingStore(folder / "embeddings.zarr"), folder / "index", dict, {"curation": workspace.curation_table})
 
 
-def write_run(workspace: Workspace, name: str, variant: str, accuracy: float, mpm: float) -> Path:
+def write_run(workspace: Workspace, name: str, variant: str, accuracy: float, mpm: float, n_val: int = 200) -> Path:
     run = workspace.root / "runs" / "train" / "2026-01-01_00-00-00" / name
-    run.mkdir(parents=True)
+    run.mkdir(parents=True, exist_ok=True)
     validation = {"rpp_next_accuracy": accuracy, "rpp_page_exact": 0.5, "pop_auc": 0.4, "mpm_retrieval": mpm or None}
     facts = {
         "format": 1, "name": name, "variant": variant, "model": "mini", "seed": 0, "epochs": 2, "best_epoch": 2,
-        "n_pages": {"train": 4, "val": 2, "rejected": 0}, "weak_order_share": 1.0, "split_note": "",
+        "n_pages": {"train": 4, "val": n_val, "rejected": 0}, "weak_order_share": 1.0, "split_note": "",
         "final": {"loss": 0.5, "mpm": mpm, "pop": 0.7, "rpp": 0.9}, "validation": validation,
         "baselines": {"chance": {"rpp_next_accuracy": 0.25, "pop_auc": 0.5}, "cut": {"rpp_next_accuracy": 1.0}},
     }  # fmt: skip
@@ -132,6 +134,8 @@ def test_the_table_has_figures_beside_baselines_and_marks_the_best_in_words(copy
     assert "chance 0.250" in rows[1]
     assert "cut 1.000 <i>higher</i>" in rows[1]
     assert "2 epochs, 2 kept" in rows[0]
+    write_run(copy, "b", "denoise", 0.75, 1.25, n_val=2)
+    assert ">best<" not in section(report(copy), "models")  # on two pages 0.25 more is chance
 
 
 def test_curves_show_the_losses_that_a_variant_has(copy: Workspace) -> None:
@@ -169,6 +173,8 @@ def test_attention_and_next_panels_are_those_of_the_store(embedded: Workspace) -
         assert abs(sum(shares) - 100) <= n
         assert page.count('class="verdict right"') == 2  # the panel before the last, and the last
         assert page.count('class="verdict wrong"') == n - 2
+        assert page.count('class="odds"') == n * n  # every panel but itself, and the end
+        assert f">{100 * (0.75 + 0.25 / (n + 1)):.0f}</text>" in page
     assert "<dt>Embedded pages</dt>\n        <dd>4</dd>" in html
     assert 'data-stage="embed-pages"' in html
 

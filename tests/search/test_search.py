@@ -73,6 +73,17 @@ def test_text_finds_its_words_and_meaning(indexed: Path) -> None:
     assert ids(searcher(indexed).by_text("words that are nowhere", unit(panel), 1)) == [("A/0001", 2)]
 
 
+def test_words_that_say_little_draw_in_no_panel(tmp_path: Path) -> None:
+    texts = ["the the the the", "a dragon sleeps", "what is it", "quiet kitchen"]
+    write_words(tmp_path, texts)
+    index = WordIndex(tmp_path, len(texts))
+    assert index.scores("the dragon").argmax() == 1
+    assert index.scores("the gardener").max() < 0.1  # "gardener" is nowhere: meaning decides
+    assert index.scores("the").argmax() == 0  # alone they count
+    assert index.unknown("is the dragoon a gardener?") == ["dragoon", "gardener"]
+    assert (index.near("dragoon"), index.near("gardener")) == (["dragon"], [])
+
+
 def test_pictures_meet_pictures_and_like_meets_the_fused_space(indexed: Path) -> None:
     wanted = HashEncoder().encode([pages()[3]])[0]
     assert ids(searcher(indexed).by_image(unit(wanted.panel_image_embeddings[2]), 1)) == [("A/0004", 3)]
@@ -96,7 +107,7 @@ def test_filters_go_before_the_search(indexed: Path) -> None:
     assert {hit.page_id for hit in found.by_image(unit(vector("x", 6)), 6, pages=only)} == {"A/0002", "B/0001"}
     assert len(found.by_text("witch", unit(vector("x", 4)), 50, "page")) == 13  # all but the silent one
     assert len(found.by_text("witch", unit(vector("x", 4)), 50, "page", only)) == 2
-    with pytest.raises(UsageError, match=r"page_type=interir.*interior"):
+    with pytest.raises(UsageError, match=r"page_type=interir: .*did you mean 'interior'.*there are: interior, cover$"):
         found.pages_where(page_type="interir")
 
 

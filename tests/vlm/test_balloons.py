@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from comix.core.geometry import Box
-from comix.vlm.attach import panel_of, reading_order
+from comix.vlm.attach import panel_of
 from comix.vlm.balloons import balloons_of
 from comix.vlm.lettering import in_line_order, joined
 from comix.vlm.lines import TextLine
@@ -137,13 +137,6 @@ def test_a_slanted_row_is_one_row_but_stacked_lines_are_two() -> None:
 def test_hyphens() -> None:
     assert joined([line("A NEIGHBOR-", 0, 0, 9, 9), line("HOOD", 0, 9, 9, 9)]) == "A NEIGHBORHOOD"
     assert joined([line("I -", 0, 0, 9, 9), line("I MEAN--", 0, 9, 9, 9), line("NO!", 0, 18, 9, 9)]) == "I - I MEAN-- NO!"
-
-
-def test_order_within_a_panel_follows_the_reading_direction() -> None:
-    boxes = [Box(200, 10, 80, 50), Box(10, 20, 80, 60), Box(100, 200, 80, 40)]
-    assert reading_order(boxes) == [1, 0, 2]
-    assert reading_order(boxes, rtl=True) == [0, 1, 2]
-    assert reading_order([]) == []
 
 
 def test_inset_wins_over_the_panel_it_sits_in() -> None:

@@ -1,0 +1,102 @@
+"""Figures against ground truth: detection or reading order, of a workspace or of any tool's file.
+
+``truth=`` is a COCO file, or several; ``predictions=`` any COCO file, else the workspace's ``detections=``. Pages are joined by
+page id or exact path. Figures come per source and direction, with 95 % intervals by book and baselines in the same table.
+Writes ``metrics.json``, ``table.md`` and ``index.html`` with the worst pages drawn into the run folder.
+
+Examples:
+  comix evaluate target=detection truth=hand.json workspace=my_comics
+  comix evaluate target=detection truth=[a.json,b.json] predictions=theirs.json images=pages
+  comix evaluate target=order truth=hand.json methods=auto,cut,graph,rows,center
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from comix.apps.common import say, workspace_of
+from comix.bench.evaluate import TARGETS, Answer, Question, checked_methods
+from comix.bench.figures import as_table
+from comix.bench.pictures import write_pictures
+from comix.bench.truth import Missing, TruthPage, read_truth
+from comix.core.errors import MissingInputError
+from comix.core.files import json_bytes, write_bytes
+from comix.core.workspace import Workspace
+from comix.io.cococolumns import CocoColumns, read_columns
+from comix.io.tables import read_pages
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main(cfg: DictConfig) -> int:
+    """Measure, print and write the table; 0."""
+    from hydra.core.hydra_config import HydraConfig
+
+    workspace = workspace_of(cfg)
+    paths = [Path(one.strip()) for one in str(cfg.truth).strip("[]").split(",") if one.strip()]
+    source, predictions = _predictions(cfg, workspace)
+    is_own = predictions is not None and not cfg.predictions
+    question = Question(
+        truth=read_truth(paths),
+        name=(cfg.detections if is_own else Path(source).stem) if source else "",
+        predictions=predictions,
+        table=read_pages(workspace.pages_table) if is_own and workspace.pages_table.is_file() else (),
+        category=cfg.category,
+        min_score=cfg.min_score,
+        missing=cast(Missing, cfg.missing),
+        methods=checked_methods(cfg.methods),
+        n_resamples=cfg.n_resamples,
+        worst=cfg.worst,
+        images=partial(_image, Path(cfg.images) if cfg.images else None, workspace.root if is_own else None),
+    )
+    answer = TARGETS[cfg.target](question)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    say(as_table(answer.rows, answer.columns))
+    for note in answer.notes:
+        say(note)
+    _write(folder, cfg.target, paths, source, answer)
+    n_drawn = write_pictures(
+        folder, f"{cfg.target} on {', '.join(path.name for path in paths)}", answer.rows, dict(answer.columns), answer.worst,
+        answer.notes,
+    )  # fmt: skip
+    hint = "" if n_drawn or not answer.worst else "; for pictures say images=FOLDER that the truth's paths begin in"
+    say(f"evaluate: {len(question.truth)} pages; {folder / 'metrics.json'}, {n_drawn} pages drawn in index.html{hint}")
+    return 0
+
+
+def _predictions(cfg: DictConfig, workspace: Workspace) -> tuple[str, CocoColumns | None]:
+    """The file of predictions and what is in it; for an order on given boxes there may be none."""
+    if cfg.predictions:
+        return str(cfg.predictions), read_columns(Path(cfg.predictions))
+    if cfg.target == "order" and not workspace.predictions(cfg.detections).is_file():
+        return "", None
+    path = workspace.require_predictions(cfg.detections)
+    return str(path), read_columns(path)
+
+
+def _image(folder: Path | None, root: Path | None, page: TruthPage, file_name: str) -> Path:
+    if folder is not None:
+        return folder / page.found.file_name
+    return root / file_name if root is not None and file_name else Path()
+
+
+def _write(folder: Path, target: str, truth: list[Path], source: str, answer: Answer) -> None:
+    from comix import __version__
+
+    def named(path: Path) -> dict[str, Any]:
+        if not path.is_file():
+            raise MissingInputError(f"{path}: went away while it was measured")
+        return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+    document = {
+        "target": target, "comix": __version__, "truth": [named(path) for path in truth],
+        "predictions": named(Path(source)) if source else None, "rows": [asdict(row) for row in answer.rows],
+        "notes": answer.notes, "worst": [{"page": page.key, "trouble": page.trouble} for page in answer.worst],
+    }  # fmt: skip
+    write_bytes(folder / "metrics.json", json_bytes(document, indent=1))
+    write_bytes(folder / "table.md", (as_table(answer.rows, answer.columns, markdown=True) + "\n").encode())

@@ -1,0 +1,1 @@
+"""Measuring against ground truth: `evaluate`, and the saved tables of `reproduce`."""
