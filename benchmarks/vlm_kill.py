@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "vlm"))
 
-from drawn import drawn_workspace
+from drawn_pages import drawn_workspace
 from fakeserver import FakeServer
 
 

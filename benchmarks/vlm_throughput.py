@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "vlm"))
 
-from drawn import record
+from drawn_pages import record
 from fakeserver import FakeServer, Reply, good
 
 from comix.core.workspace import Workspace

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,13 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from case import ANSWERS, TRIES, Case
-from drawn import drawn_workspace
+from drawn_pages import drawn_workspace
 from fakeserver import FakeServer, Reply, completion, good, of_envelope, page_answer
-from scripts import cases, slow_wire
+from scripted_case import ANSWERS, TRIES, Case
+from scripted_faults import cases, slow_wire
 
 from comix.core.journal import Journal
 from comix.core.task import RunOptions
