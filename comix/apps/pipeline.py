@@ -47,7 +47,7 @@ def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
         "extract": {**everywhere, **work, "library": str(library), "source": cfg.source, "mode": cfg.mode, **limit},
         "detect": {**everywhere, **work, **_group("detector", choices, cfg), "save_vis": cfg.save_vis},
         "order": {**everywhere, **light, **boxes, "direction": cfg.direction},
-        "analyze": {**everywhere, **work, **_group("vlm", choices, cfg), **boxes},
+        "analyze": {**everywhere, **work, **_group("vlm", choices, cfg), "prompt": choices["prompt"], **boxes},
         "align": {**everywhere, **light, **boxes, **text},
         "curate": {**everywhere, **light, **boxes},
         "compare": everywhere,
@@ -59,7 +59,11 @@ def stage_settings(cfg: DictConfig, library: Path) -> dict[str, dict[str, Any]]:
 
 def _group(name: str, choices: Mapping[str, str], cfg: DictConfig) -> dict[str, Any]:
     """A chosen group option with its settings, as overrides of another stage."""
-    settings = {f"{name}.{key}": value for key, value in plain(cfg[name]).items() if key != "_target_"}
+    settings = {
+        f"{name}.{key}": value
+        for key, value in plain(cfg[name]).items()
+        if key != "_target_" and not isinstance(value, dict | list)  # presets and prompts come with the option itself
+    }
     return {name: choices[name], **settings}
 
 

@@ -70,10 +70,11 @@ REASONS: Mapping[str, str] = MappingProxyType(
         # readers over the network
         "reader_refused": "the model refused the page: try another model or prompt",
         "reader_bad_answer": "the model's answer could not be used: run again, or try another model or prompt",
-        "reader_truncated": "the model's answer was cut off: raise `max_tokens`",
+        "reader_truncated": "the model's answer was cut off: raise `vlm.max_tokens_retry`",
         "reader_unavailable": "the service did not answer: check the address, the key and the network, then run again",
-        "rate_limited": "the service asked to slow down for too long: run again later or lower `workers`",
-        "budget_spent": "the cost limit was reached: raise `max_cost_usd` and run again",
+        "rate_limited": "the service asked to slow down for too long: run again later, or lower `vlm.concurrency`",
+        "budget_spent": "the cost limit was reached: raise `vlm.max_usd` and run again",
+        "in_batch": "sent in a batch whose reply is not here yet: fetch it with `vlm.batch=collect`",
         # the machine
         "timeout": "took longer than the time limit: raise `timeout_s` or look at the file",
         "worker_crashed": "the decoder crashed on this file: replace the file",

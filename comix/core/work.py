@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
@@ -69,6 +70,11 @@ def parse_retry(retry: str) -> tuple[bool, str]:
     return True, reason
 
 
+Run = Callable[[Iterator[Item], threading.Event], Iterator[tuple[Item, Outcome] | None]]
+"""A way of working through inputs: draws them as work proceeds and gives outcomes as they come, None now and then while
+nothing comes. When the event is set it draws no more and ends with what is in flight."""
+
+
 def run_stage(
     stage: str,
     unit: str,
@@ -77,17 +83,19 @@ def run_stage(
     journal: Journal,
     options: RunOptions,
     n_items: int | None = None,
+    run: Run | None = None,
 ) -> Summary:
     """Work through the inputs that are not finished yet and journal each outcome as it comes.
 
     Args:
         stage: its name, for the progress line.
-        unit: plural of what an input is ("pages").
-        items: all inputs, each key once; drawn from once, as the work proceeds, so that a generator keeps memory flat.
+        unit: plural of an input ("pages").
+        items: all inputs, each key once; drawn from once, as work proceeds, so that a generator keeps memory flat.
         build_worker: makes the worker inside each worker process; picklable.
         journal: where outcomes go.
         options: see `RunOptions`.
-        n_items: how many inputs there are, for the progress line, where ``items`` has no length.
+        n_items: how many inputs there are, where ``items`` has no length.
+        run: another way of working than the worker processes that ``options`` ask for.
 
     Returns:
         Counts over ``items`` (of this shard, after ``limit``), earlier outcomes included.
@@ -100,7 +108,7 @@ def run_stage(
         inputs = _Inputs(items, journal, options, summary, total // options.shard.n_parts)
         first = next(inputs.todo, None)
         if first is not None:
-            _work(chain([first], inputs.todo), build_worker, journal, options, summary, inputs)
+            _work(chain([first], inputs.todo), run or _usual_way(build_worker, options), journal, options, summary, inputs)
             for _ in inputs.todo:  # interrupted: the rest is counted, not done
                 pass
     summary.seconds = time.monotonic() - started
@@ -150,7 +158,7 @@ class _Inputs:
                     _count(self._summary, known[item.key][0])
 
 
-_MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_failed", "write_failed"})
+MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_failed", "write_failed", "budget_spent", "in_batch"})
 """Troubles that go away when something else is done: such inputs are tried again by themselves."""
 
 
@@ -158,7 +166,7 @@ def _needs_work(item: Item, known: tuple[str, str, str] | None, retry: bool, onl
     if known is None or known[1] != item.fingerprint:
         return True
     status, _, reason = known
-    if reason in _MENDED_ELSEWHERE:
+    if reason in MENDED_ELSEWHERE:
         return True
     if status == "done":
         return not all(path.exists() for path in item.outputs)
@@ -169,26 +177,20 @@ def _count(summary: Summary, status: str) -> None:
     setattr(summary, status, getattr(summary, status) + 1)
 
 
-def _work(
-    todo: Iterable[Item],
-    build_worker: Callable[[], Worker],
-    journal: Journal,
-    options: RunOptions,
-    summary: Summary,
-    inputs: _Inputs,
-) -> None:
+def _usual_way(build_worker: Callable[[], Worker], options: RunOptions) -> Run:
+    if options.workers > 0:
+        return lambda todo, stop: run_in_processes(todo, build_worker, options, stop)
+    return lambda todo, stop: run_here(todo, build_worker, stop)
+
+
+def _work(todo: Iterator[Item], run: Run, journal: Journal, options: RunOptions, summary: Summary, inputs: _Inputs) -> None:
     batch: list[tuple[Row, tuple[Row, ...]]] = []
     last_commit = time.monotonic()
     hint = f" Go on later with:\n  {options.resume_hint}" if options.resume_hint else ""
     message = f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}"
     with interruptible(message) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
-        outcomes: Iterable[tuple[Item, Outcome] | None]
-        if options.workers > 0:
-            outcomes = run_in_processes(todo, build_worker, options, stop)
-        else:
-            outcomes = run_here(todo, build_worker, stop)
         try:
-            for finished in outcomes:
+            for finished in run(todo, stop):
                 if finished is not None:
                     item, outcome = finished
                     batch.append(_as_rows(item, outcome))

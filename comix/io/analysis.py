@@ -60,6 +60,33 @@ class ReaderInfo(BaseModel):
     version: str = ""
 
 
+class ArtStyle(BaseModel):
+    """How the page is drawn, in the reader's words."""
+
+    model_config = ConfigDict(extra="forbid")
+    tradition: str = ""
+    medium: str = ""
+    colour: str = ""
+    line: str = ""
+    shading: str = ""
+    tags: list[str] = []
+
+
+class Disagreement(BaseModel):
+    """Where two readers of one page differ: ``kept`` stands in the analysis, ``other`` is what the second one saw.
+
+    Attributes:
+        panel_number: None for text outside the panels.
+        what: ``text``, ``kind``, ``only_kept`` or ``only_other``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    panel_number: int | None = None
+    what: Literal["text", "kind", "only_kept", "only_other"]
+    kept: str = ""
+    other: str = ""
+
+
 class PageReading(BaseModel):
     """What the reader says of the page as a whole."""
 
@@ -67,6 +94,7 @@ class PageReading(BaseModel):
     summary: str = ""
     reading_direction: Literal["ltr", "rtl"] | None = None
     page_type: str | None = None
+    style: ArtStyle | None = None
 
 
 class Analysis(BaseModel):
@@ -82,6 +110,7 @@ class Analysis(BaseModel):
     page: PageReading = PageReading()
     usage: dict[str, Any] = {}
     status: str = "ok"
+    disagreements: list[Disagreement] | None = None
 
 
 def analysis_path(folder: Path, page_id: str) -> Path:

@@ -59,12 +59,33 @@ class Reader(msgspec.Struct, forbid_unknown_fields=True):
     version: str = ""
 
 
+class Style(msgspec.Struct, forbid_unknown_fields=True):
+    """See `comix.io.analysis.ArtStyle`."""
+
+    tradition: str = ""
+    medium: str = ""
+    colour: str = ""
+    line: str = ""
+    shading: str = ""
+    tags: list[str] = []
+
+
+class Differs(msgspec.Struct, forbid_unknown_fields=True):
+    """See `comix.io.analysis.Disagreement`."""
+
+    what: Literal["text", "kind", "only_kept", "only_other"]
+    panel_number: int | None = None
+    kept: str = ""
+    other: str = ""
+
+
 class PageRead(msgspec.Struct, forbid_unknown_fields=True):
     """See `comix.io.analysis.PageReading`."""
 
     summary: str = ""
     reading_direction: Literal["ltr", "rtl"] | None = None
     page_type: str | None = None
+    style: Style | None = None
 
 
 class Reading(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,6 +100,7 @@ class Reading(msgspec.Struct, forbid_unknown_fields=True):
     page: PageRead = msgspec.field(default_factory=PageRead)
     usage: dict[str, Any] = {}
     status: str = "ok"
+    disagreements: list[Differs] | None = None
 
 
 def has_words(reading: Reading) -> bool:

@@ -99,6 +99,7 @@ def leaves_no_trace(stage: str, words: list[str]) -> bool:
     """Whether a command works outside any workspace: no run folder, nothing written but what it was told to."""
     return (
         stage in LOOKS_ONLY
+        or (stage == "analyze" and "dry_run=true" in [word.lower() for word in words])
         or (stage == "demo" and "credits=true" in [word.lower() for word in words])
         or (stage == "order" and any(word.startswith("boxes=") for word in words))
         or stage == "map"
@@ -114,7 +115,7 @@ CHOICES: dict[tuple[str, str], tuple[str, ...]] = {
 }
 """Values of closed choices; these may be swept with ``-m``, free text and paths may not."""
 
-TEXT_LEAVES = frozenset({"path", "file", "folder", "dir"})
+TEXT_LEAVES = frozenset({"path", "file", "folder", "dir", "text"})
 """Last part of a nested key (``detector.path``) that holds a path or free text."""
 
 

@@ -62,7 +62,12 @@ class AnalyzeConfig(ShardedConfig):
     """Keys of ``analyze``."""
 
     vlm: Any = None
+    prompt: Any = None
     detections: str = "gutter"
+    output: str = ""
+    error_log_dir: str = ""
+    prices: str = ""
+    dry_run: bool = False
 
 
 @dataclass

@@ -16,6 +16,7 @@ class PipelineConfig(WorkConfig):
     source: str = ""
     detector: Any = None
     vlm: Any = None
+    prompt: Any = None
     mode: str = "copy"
     direction: str = one_of("auto", "ltr", "rtl")
     save_vis: int = 12

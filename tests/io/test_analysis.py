@@ -36,7 +36,8 @@ def read(tmp_path: Path, document: object, size: tuple[int, int] = (0, 0)) -> re
     [
         (analysis.Analysis, readings.Reading), (analysis.PanelReading, readings.PanelRead), (analysis.TextItem, readings.Text),
         (analysis.UnassignedText, readings.LooseText), (analysis.ReaderInfo, readings.Reader),
-        (analysis.PageReading, readings.PageRead),
+        (analysis.PageReading, readings.PageRead), (analysis.ArtStyle, readings.Style),
+        (analysis.Disagreement, readings.Differs),
     ],
 )  # fmt: skip
 def test_the_quick_structs_mirror_the_models(model: Any, struct: Any) -> None:

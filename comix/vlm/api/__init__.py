@@ -1,0 +1,1 @@
+"""Vision-language models behind an OpenAI-compatible address: asked at a known price, nothing paid twice."""
