@@ -26,7 +26,8 @@ from comix.io.analysis import analysis_path, read_analysis
 from comix.paths import conf_dir
 from comix.vlm.api.asker import ServiceStopsError
 from comix.vlm.api.pace import Clock
-from comix.vlm.api.reader import ApiReader, Place
+from comix.vlm.api.place import Place
+from comix.vlm.api.reader import ApiReader
 from comix.vlm.base import SelfRunning
 from comix.vlm.stage import run_analyze
 
