@@ -1,0 +1,54 @@
+"""Figures of a network on labelled pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import nn
+
+from comix.core.geometry import Box
+from comix.data.boxpages import BoxPage
+from comix.data.packed import PackedPages
+from comix.detect.rcnn.predict import Found, predict
+from comix.metrics.detection import count_page, pool
+from comix.metrics.precision import average_precision
+
+_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 20))
+
+
+class BoxFigures:
+    """Validation: AP at IoU .5, and F1 at IoU .5 and .75 at the best of a few score thresholds, boxes of all classes alike.
+
+    Args:
+        pages: what is looked at; not empty.
+        packed: the same pages decoded.
+        area: of the canvas.
+    """
+
+    def __init__(self, pages: Sequence[BoxPage], packed: PackedPages, area: float) -> None:
+        self.pages, self.packed, self.area = pages, packed, area
+
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        """``ap50``, ``f1_50``, ``f1_75``, ``page_exact`` (at ``threshold``) and ``score``, which is ``f1_50``+``f1_75`` halved."""
+        images = [self.packed[number] for number in range(len(self.pages))]
+        found = predict(network, images, self.area)
+        truth = [
+            _boxes(page.boxes * np.array([image.shape[1] / page.width, image.shape[0] / page.height] * 2))
+            for page, image in zip(self.pages, images, strict=True)
+        ]
+        scored = [list(zip(one.scores.tolist(), _boxes(one.boxes), strict=True)) for one in found]
+        rows = [(self._at(found, truth, threshold), threshold) for threshold in _THRESHOLDS]
+        best, threshold = max(rows, key=lambda row: row[0]["f1_50"] + row[0]["f1_75"])
+        score = (best["f1_50"] + best["f1_75"]) / 2
+        return {"ap50": average_precision(scored, truth, 0.5), **best, "threshold": threshold, "score": score}
+
+    def _at(self, found: Sequence[Found], truth: Sequence[list[Box]], threshold: float) -> dict[str, float]:
+        kept = [_boxes(one.boxes[one.scores >= threshold]) for one in found]
+        loose = pool([count_page(boxes, true, 0.5) for boxes, true in zip(kept, truth, strict=True)])
+        strict = pool([count_page(boxes, true, 0.75) for boxes, true in zip(kept, truth, strict=True)])
+        return {"f1_50": loose.f1, "f1_75": strict.f1, "page_exact": loose.page_exact}
+
+
+def _boxes(corners: np.ndarray) -> list[Box]:
+    return [Box.from_xyxy(*(float(value) for value in corner)) for corner in corners]
