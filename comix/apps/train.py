@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 
 def main(cfg: DictConfig) -> int:
     """Train one variant; 0, 1 when listed pages failed, 130 after Ctrl-C."""
+    if cfg.task.kind == "panel_detector":
+        from comix.apps import train_boxes
+
+        return train_boxes.main(cfg)
     from comix.train.naming import hash_there, replaced_note
     from comix.train.plan import is_first_process, record_pages, taken_over
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from comix.core.errors import FileFormatError, MissingInputError
@@ -21,7 +22,8 @@ class BoxSource:
 
     Attributes:
         coco: file with boxes; ``images``: folder its file names are relative to.
-        pages: file names that are taken, or a text file of them, one a line; empty for all.
+        pages: file names that are taken, or how they start; or ``FILE.yaml#KEY``, such a list in a YAML file; or a text
+            file of them, one a line; empty for all.
         weight: how often its pages are shown, relative to the other sources; all its pages together.
     """
 
@@ -80,9 +82,10 @@ def _of_source(number: int, source: BoxSource, classes: Sequence[str]) -> list[B
     path, root = Path(source.coco).expanduser(), Path(source.images).expanduser()
     document = read_coco(path).document
     wanted = _wanted(source)
-    known = {str(image.get("file_name", "")) for image in document["images"]}
-    if wanted is not None and wanted - known:
-        raise FileFormatError(f"{path}: listed pages that it does not know: {len(wanted - known)}, first {min(wanted - known)!r}")
+    known = [str(image.get("file_name", "")) for image in document["images"]]
+    unknown = [one for one in wanted if not any(name.startswith(one) for name in known)]
+    if unknown:
+        raise FileFormatError(f"{path}: {len(unknown)} listed pages are none of its images, first {unknown[0]!r}")
     names = {one["id"]: str(one.get("name", "")).lower() for one in document.get("categories", [])}
     labels = {key: _label(name, classes) for key, name in names.items()}
     found: dict[Any, list[tuple[NDArray[np.float32], int]]] = {}
@@ -91,9 +94,9 @@ def _of_source(number: int, source: BoxSource, classes: Sequence[str]) -> list[B
         label = labels.get(one.get("category_id"), 0 if labels else 1)
         if label and box.area > 0:
             found.setdefault(one["image_id"], []).append((np.array(box.xyxy, np.float32), label))
-    chosen = [image for image in document["images"] if wanted is None or image["file_name"] in wanted]
+    chosen = [image for image in document["images"] if not wanted or str(image.get("file_name", "")).startswith(wanted)]
     if not chosen:
-        raise MissingInputError(f"{path}: no page is left to learn from (images: {len(document['images'])}, listed: {wanted})")
+        raise MissingInputError(f"{path}: it has no images, so there is nothing to learn from")
     return [_page(path, root, number, image, found.get(image["id"], [])) for image in chosen]
 
 
@@ -108,16 +111,18 @@ def _page(
     return BoxPage(root / name, name, number, int(image["width"]), int(image["height"]), boxes, labels)
 
 
-def _wanted(source: BoxSource) -> set[str] | None:
-    if isinstance(source.pages, str):
-        path = Path(source.pages).expanduser()
-        if not path.is_file():
-            raise MissingInputError(f"{path}: no such list of pages")
-        lines = {line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""}
-        if not lines:
-            raise MissingInputError(f"{path}: the list of pages is empty")
-        return lines
-    return set(source.pages) or None
+def _wanted(source: BoxSource) -> tuple[str, ...]:
+    if not isinstance(source.pages, str):
+        return tuple(source.pages)
+    name, _, key = source.pages.partition("#")
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise MissingInputError(f"{path}: no such list of pages")
+    text = path.read_text(encoding="utf-8")
+    listed = yaml.safe_load(text).get(key) if key else [line.strip() for line in text.splitlines() if line.strip()]
+    if not listed:
+        raise MissingInputError(f"{source.pages}: the list of pages is empty")
+    return tuple(str(one) for one in listed)
 
 
 def _label(name: str, classes: Sequence[str]) -> int:
