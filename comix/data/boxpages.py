@@ -83,9 +83,8 @@ def _of_source(number: int, source: BoxSource, classes: Sequence[str]) -> list[B
     document = read_coco(path).document
     wanted = _wanted(source)
     known = [str(image.get("file_name", "")) for image in document["images"]]
-    unknown = [one for one in wanted if not any(name.startswith(one) for name in known)]
-    if unknown:
-        raise FileFormatError(f"{path}: {len(unknown)} listed pages are none of its images, first {unknown[0]!r}")
+    if wanted and not any(name.startswith(wanted) for name in known):
+        raise FileFormatError(f"{path}: none of its {len(known)} images is listed, which start with {', '.join(wanted[:5])}")
     names = {one["id"]: str(one.get("name", "")).lower() for one in document.get("categories", [])}
     labels = {key: _label(name, classes) for key, name in names.items()}
     found: dict[Any, list[tuple[NDArray[np.float32], int]]] = {}

@@ -49,11 +49,12 @@ def predict(network: nn.Module, images: Sequence[NDArray[np.uint8]], area: float
             with torch.inference_mode():
                 answers = network(pixels.to(device, memory_format=torch.channels_last))
             for number, answer in zip(chosen, answers, strict=True):
-                found[number] = _on_page(answer, places[number], images[number].shape[:2])
+                found[number] = on_page(answer, places[number], images[number].shape[:2])
     return [found[number] for number in range(len(images))]
 
 
-def _on_page(answer: dict[str, torch.Tensor], where: Placement, size: tuple[int, ...]) -> Found:
+def on_page(answer: dict[str, torch.Tensor], where: Placement, size: tuple[int, ...]) -> Found:
+    """torchvision's answer in pixels of the page, whose height and width are ``size``."""
     boxes = (answer["boxes"].double().cpu().numpy() - np.array([where.left, where.top] * 2)) / where.scale
     boxes[:, 0::2] = boxes[:, 0::2].clip(0, size[1])
     boxes[:, 1::2] = boxes[:, 1::2].clip(0, size[0])
