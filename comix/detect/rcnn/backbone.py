@@ -67,6 +67,9 @@ def folded(network: EfficientNetLite0) -> EfficientNetLite0:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 _fold(convolution, norm)
                 parent[place + 1] = nn.Identity()
+        for place, layer in enumerate(parent):
+            if isinstance(layer, nn.ReLU6):
+                parent[place] = nn.ReLU6(inplace=True)
     return network
 
 
