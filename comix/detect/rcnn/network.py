@@ -25,14 +25,14 @@ class Shape:
         n_classes: background included.
         channels: of the pyramid.
         hidden: width of the box head.
-        anchor_sides: of the four strides, pixels of the canvas, smallest first; as many per stride.
+        anchor_sides: of the strides 16, 32 and 64, pixels of the canvas, smallest first; as many per stride.
         anchor_ratios: height over width.
     """
 
     n_classes: int = 2
-    channels: int = 96
+    channels: int = 64
     hidden: int = 256
-    anchor_sides: tuple[tuple[int, ...], ...] = ((32, 45), (64, 90), (128, 181), (256, 362))
+    anchor_sides: tuple[tuple[int, ...], ...] = ((40, 64), (96, 144), (216, 324))
     anchor_ratios: tuple[float, ...] = (0.4, 1.0, 2.5)
 
 
@@ -48,6 +48,14 @@ class OnCanvas(nn.Module):
         return result
 
 
+class _CoarseProposals(RegionProposalNetwork):
+    """Proposals from strides 16 and up: panels are large, and the finest map would cost as much as all else together."""
+
+    def forward(self, images: ImageList, features: dict[str, Tensor], targets: Any = None) -> Any:
+        """As torchvision's; the finest map is for the box head."""
+        return super().forward(images, {name: one for name, one in features.items() if name != "0"}, targets)
+
+
 def light_network(shape: Shape, n_frozen: int = 0) -> GeneralizedRCNN:
     """Faster R-CNN on EfficientNet-Lite0, weights random.
 
@@ -61,7 +69,7 @@ def light_network(shape: Shape, n_frozen: int = 0) -> GeneralizedRCNN:
     backbone = PyramidLite0(shape.channels, n_frozen)
     sides = shape.anchor_sides
     anchors = AnchorGenerator(sides, (shape.anchor_ratios,) * len(sides))
-    proposals = RegionProposalNetwork(
+    proposals = _CoarseProposals(
         anchors, RPNHead(shape.channels, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.7, bg_iou_thresh=0.3, batch_size_per_image=128, positive_fraction=0.5,
         pre_nms_top_n={"training": 400, "testing": 300}, post_nms_top_n={"training": 200, "testing": 100}, nms_thresh=0.7,
