@@ -140,10 +140,16 @@ def rows(pages: Sequence[PageResult]) -> list[str]:
     halves = {half: [page for page in pages if page.name.startswith(tuple(split[half]))] for half in ("tune", "held_out")}
     halves["forbidden"] = [page for page in pages if page.source.startswith("nc_")]
     halves["held_out + forbidden"] = halves["held_out"] + halves["forbidden"]
-    out = [row(f"  {source}", [page for page in pages if page.source == source]) for source in sorted({p.source for p in pages})]
+    out = [
+        row(f"  {source}", [page for page in pages if page.source == source]) for source in sorted({p.source for p in pages})
+    ]
     out += [row(half, members) for half, members in halves.items() if members]
     empty = [page for page in pages if not page.truth]
-    return [*out, row("all", pages), f"pages without panels: {sum(page.loose.exact for page in empty)} of {len(empty)} left empty"]
+    return [
+        *out,
+        row("all", pages),
+        f"pages without panels: {sum(page.loose.exact for page in empty)} of {len(empty)} left empty",
+    ]
 
 
 def main() -> None:

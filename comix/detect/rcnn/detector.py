@@ -20,7 +20,7 @@ from comix.detect.rcnn.weights import Card, read_card, read_state
 if TYPE_CHECKING:
     from comix.detect.rcnn.predict import Found
 
-SHIPPED = Path(__file__).parent / "weights" / "panels"
+SHIPPED = Path(__file__).parent / "shipped" / "panels"
 """Stem of the weights that come with CoMix."""
 _FOREIGN = (".pth", ".pt", ".ckpt")
 _VERSION = 1
