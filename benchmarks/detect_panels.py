@@ -54,6 +54,7 @@ class PageResult:
 
     @property
     def source(self) -> str:
+        """Folder below ``pages/``."""
         return self.name.partition("/")[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +54,7 @@ class BoxDataSettings:
     val: Sequence[BoxSource]
     classes: Sequence[str] = ("panel",)
     canvas_area: int = 110_592
-    vary: Variation = Variation()
+    vary: Variation = field(default_factory=Variation)
     cache: str = "cache/boxes"
     num_workers: int = 0
 

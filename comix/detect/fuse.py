@@ -111,8 +111,9 @@ def _evidence(
 ) -> BoxEvidence:
     iou, score = _most_like(one.box, others)
     mine, theirs = (1.0, _logit(one.score)), (max(0.0, 2 * iou - 1), _logit(score))
-    (gutter_iou, gutter), (learned_iou, learned) = (mine, theirs) if is_gutter else (theirs, mine)
     seen = iou >= _SAME
+    theirs = theirs if seen else (0.0, 0.0)
+    (gutter_iou, gutter), (learned_iou, learned) = (mine, theirs) if is_gutter else (theirs, mine)
     parts = whole = beside = 0.0
     for other in others:
         shared = one.box.intersection(other.box)
@@ -126,8 +127,7 @@ def _evidence(
             beside += other.score * shared / one.box.area
     share = one.box.area / page
     return BoxEvidence(
-        float(is_gutter), gutter if is_gutter or seen else 0.0, float(is_gutter or seen), gutter_iou if is_gutter or seen else 0.0,
-        learned if not is_gutter or seen else 0.0, float(not is_gutter or seen), learned_iou if not is_gutter or seen else 0.0,
+        float(is_gutter), gutter, float(is_gutter or seen), gutter_iou, learned, float(not is_gutter or seen), learned_iou,
         min(parts, 3.0), whole, min(beside, 1.0), float(share > 0.6), max(0.0, 1 - share / 0.04), float(not others),
     )  # fmt: skip
 

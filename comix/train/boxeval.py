@@ -30,7 +30,7 @@ class BoxFigures:
         self.pages, self.packed, self.area = pages, packed, area
 
     def __call__(self, network: nn.Module) -> dict[str, float]:
-        """``ap50``, ``f1_50``, ``f1_75``, ``page_exact`` (at ``threshold``) and ``score``, which is ``f1_50``+``f1_75`` halved."""
+        """``ap50``; ``f1_50``, ``f1_75`` and ``page_exact`` at ``threshold``; ``score``, the mean of the two F1."""
         images = [self.packed[number] for number in range(len(self.pages))]
         found = predict(network, images, self.area)
         truth = [

@@ -22,7 +22,7 @@ from comix.models.frozen import lite0_weights
 from comix.train.boxeval import BoxFigures
 from comix.train.boxtask import BoxOptimisation, BoxTask
 from comix.train.keeper import Keeper, training_interruptible
-from comix.train.state import LAST, AtomicCheckpoints, check_state
+from comix.train.state import AtomicCheckpoints, check_state
 
 NAME = "panels"
 """Stem of the files that a run leaves."""

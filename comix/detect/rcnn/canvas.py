@@ -1,4 +1,4 @@
-"""Pages of any shape on canvases of about one area: letterboxed, sides multiples of 32, so that a page alone decides its own."""
+"""Pages of any shape on canvases of about one area: letterboxed, sides multiples of 32; each page alone decides its own."""
 
 from __future__ import annotations
 

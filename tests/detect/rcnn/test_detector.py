@@ -121,7 +121,7 @@ def test_a_foreign_checkpoint_needs_its_hash_and_weights_only(tmp_path):
 
     path = tmp_path / "theirs.pth"
     torch.save({"model_state_dict": {"roi_heads.box_predictor.cls_score.weight": torch.zeros(5, 4)}}, path)
-    with pytest.raises(UsageError, match="detector.sha256="):
+    with pytest.raises(UsageError, match=r"detector\.sha256="):
         FasterRcnnDetector(str(path))
     with pytest.raises(UsageError, match="is not that of"):
         FasterRcnnDetector(str(path), sha256="0" * 64)
