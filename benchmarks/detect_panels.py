@@ -31,8 +31,8 @@ from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.base import Detector
 from comix.io.images import read_bgr
+from comix.metrics.average_precision import PageBoxes, average_precision
 from comix.metrics.detection import PageCounts, count_page, f1_interval, pool
-from comix.metrics.precision import average_precision
 from comix.paths import conf_dir
 
 FILES = ("hand_panels.json", "acbf_anda_coco.json", "openmantra_coco.json")
@@ -56,6 +56,12 @@ class PageResult:
     def source(self) -> str:
         """Folder below ``pages/``."""
         return self.name.partition("/")[0]
+
+    def boxes(self) -> PageBoxes:
+        """As COCO AP wants them."""
+        found = np.array([box.xywh for _, box in self.scored]).reshape(-1, 4)
+        truth = np.array([box.xywh for box in self.truth]).reshape(-1, 4)
+        return PageBoxes(found, np.array([score for score, _ in self.scored]), truth)
 
 
 def measure(detector: Detector, path: Path, name: str, truth: list[Box], draw: Path | None) -> PageResult:
@@ -94,7 +100,7 @@ def overlay(image: NDArray[np.uint8], found: Sequence[Detection], truth: Sequenc
 def row(name: str, pages: Sequence[PageResult]) -> str:
     loose, strict = pool([page.loose for page in pages]), pool([page.strict for page in pages])
     low, high = f1_interval([page.loose for page in pages])
-    ap50 = average_precision([page.scored for page in pages], [page.truth for page in pages], 0.5)
+    ap50 = (average_precision([page.boxes() for page in pages]) or (float("nan"),))[0]
     times = [page.detect_ms for page in pages]
     return (
         f"{name:26s} {len(pages):5d} {sum(page.loose.n_truth for page in pages):6d} {loose.precision:6.3f} {loose.recall:6.3f} "

@@ -10,6 +10,7 @@ Examples:
   comix train -m mpm_variant=base,denoise,context_recon,denoise_context
   comix train epochs=11 resume=workspace/runs/train/2026-11-22_20-15-35/last.ckpt
   comix train model=closure_lite_simple model.vision_weights=vit.safetensors model.text=./roberta-base trainer=gpu
+  comix train task=panel_detector task.data.train="[{coco: 'boxes.json', images: 'pages'}]"
   torchrun --nproc-per-node 2 -m comix train trainer=ddp
 """
 

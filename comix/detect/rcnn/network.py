@@ -48,7 +48,7 @@ class OnCanvas(nn.Module):
         return result
 
 
-class _CoarseProposals(RegionProposalNetwork):
+class _CoarseProposals(RegionProposalNetwork):  # type: ignore[misc]  # torchvision has no types
     """Proposals from strides 16 and up: panels are large, and the finest map would cost as much as all else together."""
 
     def forward(self, images: ImageList, features: dict[str, Tensor], targets: Any = None) -> Any:
