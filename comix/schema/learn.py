@@ -19,6 +19,7 @@ class TrainConfig(StageConfig):
     lr: float = 0.001
     seed: int = 0
     resume: str = "auto"
+    task: Any = None
     dataset: Any = None
     model: Any = None
     objective: Any = None
