@@ -13,7 +13,8 @@ from comix.io.detections import PageDetections
 from comix.io.readings import LooseText, PanelRead, Reading, Text
 
 if TYPE_CHECKING:
-    from comix.align.page import Aligner, PageJob
+    from comix.align.job import PageJob
+    from comix.align.page import Aligner
 
 
 @dataclass(slots=True)

@@ -155,10 +155,7 @@ def guarded(worker: Worker, payload: Any) -> Outcome:
         outcome = Outcome("failed", "out_of_memory", str(error))
     except Exception:  # noqa: BLE001  (one bad page never stops a run; the row shows the whole traceback)
         outcome = Outcome("failed", "internal_error", traceback.format_exc(limit=-8))
-    return Outcome(
-        outcome.status, outcome.reason, outcome.detail, outcome.hint, outcome.result, outcome.children,
-        time.perf_counter() - started,
-    )  # fmt: skip
+    return outcome._replace(seconds=time.perf_counter() - started)
 
 
 def _start_worker(build_worker: Callable[[], Worker], memory_mb: int, parent_pid: int) -> None:

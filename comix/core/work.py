@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from itertools import chain, islice
 from comix.core.errors import UsageError
 from comix.core.files import sync_file_system
 from comix.core.interrupt import interruptible
-from comix.core.journal import Journal, Row, stage_lock
+from comix.core.journal import Journal, Row, Status, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
 from comix.core.reasons import REASONS, hint_for
@@ -154,19 +155,24 @@ _MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_faile
 """Troubles that go away when something else is done: such inputs are tried again by themselves."""
 
 
-def _needs_work(item: Item, known: tuple[str, str, str] | None, retry: bool, only_reason: str) -> bool:
+def _needs_work(item: Item, known: tuple[Status, str, str] | None, retry: bool, only_reason: str) -> bool:
     if known is None or known[1] != item.fingerprint:
         return True
     status, _, reason = known
     if reason in _MENDED_ELSEWHERE:
         return True
     if status == "done":
-        return not all(path.exists() for path in item.outputs)
+        return not all(os.path.exists(path) for path in item.outputs)  # noqa: PTH110  (half the time)
     return status == "failed" and retry and only_reason in ("", reason)
 
 
-def _count(summary: Summary, status: str) -> None:
-    setattr(summary, status, getattr(summary, status) + 1)
+def _count(summary: Summary, status: Status) -> None:
+    if status == "done":
+        summary.done += 1
+    elif status == "failed":
+        summary.failed += 1
+    else:
+        summary.skipped += 1
 
 
 def _work(
@@ -214,14 +220,7 @@ def _record(journal: Journal, batch: list[tuple[Row, tuple[Row, ...]]], options:
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:
     hint = outcome.hint or hint_for(outcome.reason)
     row = Row(
-        item.key,
-        outcome.status,
-        "",
-        outcome.reason,
-        outcome.detail,
-        hint,
-        item.fingerprint,
-        outcome.result,
-        outcome.seconds,
-    )
+        item.key, outcome.status, "", outcome.reason, outcome.detail, hint, item.fingerprint, outcome.result, outcome.seconds,
+        outcome.encoded,
+    )  # fmt: skip
     return row, outcome.children
