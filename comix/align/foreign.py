@@ -137,7 +137,7 @@ def image_name(path: str, roots: Sequence[str], root_map: RootMap) -> str:
     'a/1.jpg'
     """
     text = root_map.here(path)
-    return min(below(text, roots), key=len, default=text)
+    return min(below(text, roots), key=len, default=text) if text.startswith("/") else text
 
 
 def page_ids(names: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -170,7 +170,8 @@ def attach(
 
     def jsons() -> Iterator[Json]:
         for one in scan(folder, options):
-            waiting.discard(posix_form(one.path))
+            if waiting:
+                waiting.discard(posix_form(one.path))
             yield one
 
     attached, unmatched = join(jsons(), pages, given)

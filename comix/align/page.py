@@ -20,17 +20,18 @@ from comix.align.quality import (
     subsets,
     text_agreement,
 )
-from comix.align.spec import Evidence, build_spec
+from comix.align.spec import Evidence, Origin, encode_spec
 from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.geometry import Box
 from comix.core.order import order_panels
 from comix.core.page import Detection
 from comix.core.task import Outcome
 from comix.io.containers.inplace import MARK
-from comix.io.dataspec import dataspec_path, write_dataspec
+from comix.io.dataspec import dataspec_name
 from comix.io.detections import PageDetections, unpack
 from comix.io.images import image_exists
 from comix.io.readings import PanelRead, Reader, Reading, read_reading
+from comix.io.smallfiles import SmallFiles
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _SILENT = Reading("", Reader(""), "reader")
@@ -53,6 +54,15 @@ class Aligner:
     dataspec_dir: Path = Path()
     min_score: int = 3
     gates: Gates = field(default_factory=Gates)
+    staging: Path = Path()
+    _files: SmallFiles = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_files", SmallFiles(self.staging))
+
+    def settle(self) -> None:
+        """Write the DataSpecs of the pages since the last call."""
+        self._files.settle()
 
     def __call__(self, payload: bytes | PageJob) -> Outcome:
         """Join one page's detections and reading, score it, write its DataSpec, give its row."""
@@ -105,10 +115,10 @@ class Aligner:
         row = self._row(job, reading, evidence, facts, len(panels))
         if self._is_emitted(row):
             row["emitted"] = True
-            write_dataspec(
-                dataspec_path(self.dataspec_dir, job.page_id, self.naming),
-                build_spec(self, job, found, panels, reading, assignment, evidence),
-            )
+            origin = Origin(self.detector, self.reader, self.second_reader)
+            objects = [one for one in found.detections if one.category != "panel" and one.score >= self.min_det_score]
+            path = f"{self.dataspec_dir}/{dataspec_name(job.page_id, self.naming)}"
+            self._files.add(path, encode_spec(origin, job, objects, panels, reading, evidence))
         return Outcome(encoded=_ENCODER.encode(row).decode())
 
     def _evidence(self, boxes: list[Box], reading: Reading, assignment: Assignment, margin: float | None) -> Evidence:

@@ -47,7 +47,11 @@ class Outcome(NamedTuple):
 
 
 Worker = Callable[[Any], Outcome]
-"""Turns one payload into an outcome; built once per worker process."""
+"""Turns one payload into an outcome; built once per worker process.
+
+A worker that has a method ``settle()`` may hold back what it writes until that is called, at the end of a task of
+`RunOptions.chunk` inputs; when it fails they are done again one by one.
+"""
 
 
 @dataclass(frozen=True, slots=True)

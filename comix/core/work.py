@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from comix.core.errors import UsageError
-from comix.core.files import sync_file_system
 from comix.core.interrupt import interruptible
 from comix.core.journal import Journal, Row, Status, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
 from comix.core.reasons import REASONS, hint_for
+from comix.core.recorder import Recorder
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
@@ -183,11 +183,13 @@ def _work(
     summary: Summary,
     inputs: _Inputs,
 ) -> None:
-    batch: list[tuple[Row, tuple[Row, ...]]] = []
-    last_commit = time.monotonic()
     hint = f" Go on later with:\n  {options.resume_hint}" if options.resume_hint else ""
     message = f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}"
-    with interruptible(message) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
+    with (
+        interruptible(message) as stop,
+        Progress(summary.stage, inputs.n_left, summary.unit) as progress,
+        Recorder(journal, options.sync) as recorder,
+    ):
         outcomes: Iterable[tuple[Item, Outcome] | None]
         if options.workers > 0:
             outcomes = run_in_processes(todo, build_worker, options, stop)
@@ -197,24 +199,14 @@ def _work(
             for finished in outcomes:
                 if finished is not None:
                     item, outcome = finished
-                    batch.append(_as_rows(item, outcome))
+                    recorder.add(_as_rows(item, outcome))
                     _count(summary, outcome.status)
                     summary.fresh += 1
                     progress.advance(outcome.status, item.group or item.key)
-                if finished is None or time.monotonic() - last_commit > 0.5:  # None: nothing new for a while
-                    _record(journal, batch, options)
+                if recorder.record(at_once=finished is None):  # None: nothing new for a while
                     progress.expect(inputs.n_left)
-                    batch, last_commit = [], time.monotonic()
         finally:
-            _record(journal, batch, options)
             summary.interrupted = stop.is_set()
-
-
-def _record(journal: Journal, batch: list[tuple[Row, tuple[Row, ...]]], options: RunOptions) -> None:
-    """Journal outcomes, what they speak of being on disk before."""
-    if batch and options.sync is not None:
-        sync_file_system(options.sync)
-    journal.record(batch)
 
 
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:

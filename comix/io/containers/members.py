@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ METADATA_NAMES: Final = {
 }
 """Lower-case file name -> the spelling its standard uses."""
 
+_NUMBER: Final = re.compile(r"[0-9]+")
 MAX_MEMBERS: Final = 100_000
 MAX_MEMBER_BYTES: Final = 512 << 20
 _BOMB_MEMBER_BYTES: Final = 64 << 20
@@ -214,8 +216,11 @@ def natural_order(members: Iterable[Member]) -> list[Member]:
     >>> [m.name for m in natural_order([Member("p10.jpg", 0, 1), Member("P2.jpg", 1, 1)])]
     ['P2.jpg', 'p10.jpg']
     """
+    listed = list(members)
+    if len({_NUMBER.sub("0", one.name) if one.name.isascii() and len(one.name) < 1000 else one for one in listed}) == 1:  # only numbers differ
+        return sorted(listed, key=lambda member: ([int(one) for one in _NUMBER.findall(member.name)], member.index))
     key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
-    return sorted(members, key=lambda member: (key(unicodedata.normalize("NFC", member.name)), member.index))
+    return sorted(listed, key=lambda member: (key(unicodedata.normalize("NFC", member.name)), member.index))
 
 
 def check_limits(members: list[Member], container_bytes: int) -> None:
