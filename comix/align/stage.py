@@ -12,7 +12,7 @@ from comix.align.job import PageJob, encode_job
 from comix.align.page import Aligner
 from comix.align.quality import Gates
 from comix.align.source import Source, WorkspaceSource, stamp
-from comix.align.tables import COLUMNS, derive_files
+from comix.align.tables import COLUMNS, derive_files, remove_unlisted
 from comix.core.files import PART_PREFIX, digest, write_bytes
 from comix.core.journal import Journal
 from comix.core.shard import stage_journal
@@ -85,6 +85,9 @@ def run_align(workspace: Workspace, settings: AlignSettings, options: RunOptions
         if not options.shard.is_all:
             return summary
         counts = derive_files(workspace, source.facts(), journal, settings.min_score, settings.naming)
+    n_removed = remove_unlisted(workspace)
+    if n_removed:
+        summary.notes.append(f"{n_removed} DataSpecs of earlier runs removed, which this one does not make")
     summary.notes.append(counts.note())
     summary.notes += counts.gate_notes(settings.gates)
     return summary

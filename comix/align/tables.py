@@ -7,7 +7,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -17,6 +17,7 @@ import msgspec
 
 from comix.align.quality import SUBSETS, Gates
 from comix.align.source import PageFacts
+from comix.core.files import PART_PREFIX
 from comix.core.journal import Journal
 from comix.core.workspace import Workspace
 from comix.io.dataspec import dataspec_name
@@ -156,6 +157,27 @@ def derive_files(workspace: Workspace, pages: Iterator[PageFacts], journal: Jour
                 arrays = [pa.array(columns[name], schema.field(name).type) for name in COLUMNS]
                 parquet.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return counts
+
+
+def remove_unlisted(workspace: Workspace) -> int:
+    """Remove the DataSpecs that an earlier naming, choice of pages or variant left and no list names; how many."""
+    prefix = os.path.relpath(workspace.dataspec_dir, workspace.lists_dir).replace(os.sep, "/") + "/"
+    listed = (workspace.lists_dir / "dataspec_all_list.txt").read_text(encoding="utf-8").splitlines()
+    wanted = {line.removeprefix(prefix) for line in listed}
+    n_removed = 0
+    for folder, folders, names in os.walk(workspace.dataspec_dir):
+        folders[:] = [name for name in folders if not name.startswith(PART_PREFIX)]
+        below = os.path.relpath(folder, workspace.dataspec_dir).replace(os.sep, "/")
+        below = "" if below == "." else f"{below}/"
+        for name in names:
+            if name.endswith(".json") and f"{below}{name}" not in wanted:
+                os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
+                n_removed += 1
+    if n_removed:
+        for folder, _, _ in os.walk(workspace.dataspec_dir, topdown=False):
+            with suppress(OSError):  # it holds something
+                os.rmdir(folder)  # noqa: PTH106
+    return n_removed
 
 
 def _columns(pages: Sequence[PageFacts], results: Sequence[_Result], min_score: int, naming: str) -> dict[str, list[Any]]:

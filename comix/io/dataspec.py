@@ -21,6 +21,7 @@ from comix.io.analysis import UnassignedText
 from comix.io.oldspecs import upgrade
 
 DATASPEC_VERSION = "0.3"
+NAMINGS = ("preserve_tree", "hash")
 TextKind = Literal["dialogue", "thought", "narration", "sfx"]
 
 
@@ -145,6 +146,18 @@ class DataSpec(_Strict):
 def dataspec_path(folder: Path, page_id: str, naming: str = "preserve_tree") -> Path:
     """Where the DataSpec of a page lies."""
     return folder / dataspec_name(page_id, naming)
+
+
+def find_dataspec(folder: Path, page_id: str) -> Path:
+    """Where the DataSpec of a page lies under either naming; where it would lie by its page id when there is none."""
+    hashed = dataspec_path(folder, page_id, "hash")
+    plain = dataspec_path(folder, page_id)
+    return hashed if not plain.is_file() and hashed.is_file() else plain
+
+
+def dataspec_names(page_id: str) -> tuple[str, ...]:
+    """Every name that `dataspec_name` may give."""
+    return tuple(dataspec_name(page_id, naming) for naming in NAMINGS)
 
 
 def dataspec_name(page_id: str, naming: str = "preserve_tree") -> str:
