@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from comix.core.geometry import Box
@@ -87,11 +87,11 @@ def fuse(
         min_score: boxes less likely are left out.
     """
     candidates = candidates_of(gutter, learned, width, height)
-    scored = [replace(one, score=model.probability(evidence)) for one, evidence in candidates]
+    scored = [one._replace(score=model.probability(evidence)) for one, evidence in candidates]
     kept: list[Detection] = []
     for one in sorted(scored, key=lambda one: -one.score):
         if one.score >= min_score and all(may_stand_together(one.box, other.box) for other in kept):
-            kept.append(replace(one, score=round(one.score, 4)))
+            kept.append(one._replace(score=round(one.score, 4)))
     return kept
 
 
@@ -100,7 +100,7 @@ def candidates_of(
 ) -> list[tuple[Detection, BoxEvidence]]:
     """Every box of both with what speaks for it; those of the network moved to the gutter boxes' edges."""
     exact = [one.box for one in gutter]
-    moved = [replace(one, box=snapped(one.box, exact, _SNAP * width, _SNAP * height)) for one in learned]
+    moved = [one._replace(box=snapped(one.box, exact, _SNAP * width, _SNAP * height)) for one in learned]
     page = width * height
     found = [(one, _evidence(one, gutter, moved, page, is_gutter=True)) for one in gutter]
     return found + [(one, _evidence(one, moved, gutter, page, is_gutter=False)) for one in moved]
