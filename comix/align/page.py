@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
+
+from comix.align.job import PageJob, decode_job
 from comix.align.match import Assignment, assign_readings, loose_texts
 from comix.align.quality import (
     Gates,
@@ -17,52 +20,23 @@ from comix.align.quality import (
     subsets,
     text_agreement,
 )
-from comix.align.spec import Evidence, build_spec
+from comix.align.spec import Evidence, Origin, encode_spec
 from comix.core.errors import FileFormatError, MissingInputError
 from comix.core.geometry import Box
 from comix.core.order import order_panels
-from comix.core.page import Detection, Direction
+from comix.core.page import Detection
 from comix.core.task import Outcome
 from comix.io.containers.inplace import MARK
-from comix.io.dataspec import dataspec_path, write_dataspec
-from comix.io.detections import Packed, PageDetections, unpack
+from comix.io.dataspec import dataspec_name
+from comix.io.detections import PageDetections, unpack
 from comix.io.images import image_exists
 from comix.io.readings import PanelRead, Reader, Reading, read_reading
+from comix.io.smallfiles import SmallFiles
 
+_ENCODER = msgspec.json.Encoder(order="sorted")
 _SILENT = Reading("", Reader(""), "reader")
 EMIT = ("everything", "subset", "perfect", "near_perfect", "high", "medium", "low", "none")
 """Which pages get a DataSpec: all that can be aligned, those that may train, one subset, none."""
-
-
-class PageJob(NamedTuple):
-    """One page, as plain values: what a worker process gets.
-
-    Attributes:
-        image_path: as the DataSpec says it; ``images`` are the files it may be, exactly one of which must be there.
-        packed: what was detected, None when the detector has not seen the page.
-        analysis: file of its reading, "" when there is none; ``second`` likewise of the second reader.
-        expects: page id that the reading must name, if it names one; "" where another rule joined them.
-        order_source: see `DataSpec`; "" when the boxes have no order yet.
-        trouble: why this page cannot be told from another one, else "".
-    """
-
-    page_id: str
-    book_id: str
-    image_path: str
-    images: tuple[str, ...]
-    width: int
-    height: int
-    direction: Direction
-    page_type: str
-    container: str
-    member: str
-    sha256: str
-    packed: Packed | None
-    order_source: str
-    analysis: str
-    second: str
-    expects: str
-    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +54,19 @@ class Aligner:
     dataspec_dir: Path = Path()
     min_score: int = 3
     gates: Gates = field(default_factory=Gates)
+    staging: Path = Path()
+    _files: SmallFiles = field(init=False, repr=False)
 
-    def __call__(self, job: PageJob) -> Outcome:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_files", SmallFiles(self.staging))
+
+    def settle(self) -> None:
+        """Write the DataSpecs of the pages since the last call."""
+        self._files.settle()
+
+    def __call__(self, payload: bytes | PageJob) -> Outcome:
         """Join one page's detections and reading, score it, write its DataSpec, give its row."""
+        job = decode_job(payload)
         there = [at for at, path in enumerate(job.images) if _is_there(path)]
         facts: dict[str, Any] = {"image_exists": True, "image_at": there[0]} if len(there) == 1 else {}
         if job.trouble:
@@ -131,11 +115,11 @@ class Aligner:
         row = self._row(job, reading, evidence, facts, len(panels))
         if self._is_emitted(row):
             row["emitted"] = True
-            write_dataspec(
-                dataspec_path(self.dataspec_dir, job.page_id, self.naming),
-                build_spec(self, job, found, panels, reading, assignment, evidence),
-            )
-        return Outcome(result=row)
+            origin = Origin(self.detector, self.reader, self.second_reader)
+            objects = [one for one in found.detections if one.category != "panel" and one.score >= self.min_det_score]
+            path = f"{self.dataspec_dir}/{dataspec_name(job.page_id, self.naming)}"
+            self._files.add(path, encode_spec(origin, job, objects, panels, reading, evidence))
+        return Outcome(encoded=_ENCODER.encode(row).decode())
 
     def _evidence(self, boxes: list[Box], reading: Reading, assignment: Assignment, margin: float | None) -> Evidence:
         loose = [*reading.unassigned, *loose_texts(assignment)]

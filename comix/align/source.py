@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from comix.align.page import PageJob
+from comix.align.job import PageJob
 from comix.core.errors import MissingInputError
 from comix.core.workspace import Workspace
 from comix.io.analysis import analysis_path

@@ -29,7 +29,8 @@ from comix.core.shard import parse_shard
 from comix.core.workspace import Workspace
 from comix.paths import conf_dir
 from comix.vlm.api.ledger import Ledger
-from comix.vlm.api.reader import ApiReader, Place
+from comix.vlm.api.place import Place
+from comix.vlm.api.reader import ApiReader
 from comix.vlm.stage import PageReader, jobs_to_do, run_analyze
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ a changed setting or image is worked on again.
 Examples:
   comix detect
   comix detect save_vis=50 workers=4
+  comix detect detector=ensemble
+  comix detect detector=faster_rcnn detector.weights=theirs.pth detector.sha256=...
   comix detect detector=replay detector.path=my_boxes.json
 """
 

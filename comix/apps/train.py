@@ -10,6 +10,7 @@ Examples:
   comix train -m mpm_variant=base,denoise,context_recon,denoise_context
   comix train epochs=11 resume=workspace/runs/train/2026-11-22_20-15-35/last.ckpt
   comix train model=closure_lite_simple model.vision_weights=vit.safetensors model.text=./roberta-base trainer=gpu
+  comix train task=panel_detector task.data.train="[{coco: 'boxes.json', images: 'pages'}]"
   torchrun --nproc-per-node 2 -m comix train trainer=ddp
 """
 
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 
 def main(cfg: DictConfig) -> int:
     """Train one variant; 0, 1 when listed pages failed, 130 after Ctrl-C."""
+    if cfg.task.kind == "panel_detector":
+        from comix.apps import train_boxes
+
+        return train_boxes.main(cfg)
     from comix.train.naming import hash_there, replaced_note
     from comix.train.plan import is_first_process, record_pages, taken_over
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from comix.check.finding import Part
 from comix.core.errors import ComixError
-from comix.core.ids import unescape
+from comix.core.ids import escape
 from comix.core.workspace import Workspace
 from comix.io.analysis import read_analysis
 from comix.io.coco import PageDetections, read_predictions
-from comix.io.dataspec import read_dataspec
+from comix.io.dataspec import dataspec_names, read_dataspec
 from comix.io.tables import read_parquet
 
 Sizes = Mapping[str, tuple[int, int]]
@@ -67,23 +67,34 @@ def check_readings(workspace: Workspace, sizes: Sizes) -> Iterator[Part]:
     for reader in workspace.readers_present():
         folder = workspace.analysis_dir(reader)
         again = f"remove the file and run comix analyze vlm={reader} again"
-        yield _check_files(Part(f"analysis/{reader}", "files"), folder, sizes, analysis_id, again)
+        yield _check_files(Part(f"analysis/{reader}", "files"), folder, sizes, analysis_id, again, _analysis_names)
     if workspace.dataspec_dir.is_dir():
         again = "remove the file and run comix align again"
-        yield _check_files(Part("dataspec", "files"), workspace.dataspec_dir, sizes, dataspec_id, again)
+        yield _check_files(Part("dataspec", "files"), workspace.dataspec_dir, sizes, dataspec_id, again, dataspec_names)
 
 
-def _check_files(part: Part, folder: Path, sizes: Sizes, page_of: Callable[[Path], str], mend: str) -> Part:
+def _analysis_names(page_id: str) -> tuple[str, ...]:
+    return (f"{escape(page_id)}.json",)
+
+
+def _check_files(
+    part: Part,
+    folder: Path,
+    sizes: Sizes,
+    page_of: Callable[[Path], str],
+    mend: str,
+    names_of: Callable[[str], tuple[str, ...]],
+) -> Part:
     for path in sorted(folder.rglob("*.json")):
         part.n_looked_at += 1
-        wanted = unescape(path.relative_to(folder).with_suffix("").as_posix())
+        name = path.relative_to(folder).as_posix()
         try:
             page_id = page_of(path)
         except ComixError as error:
             part.add(path, str(error), mend)
             continue
-        if page_id != wanted:
-            part.add(path, f"speaks of page {page_id!r}, its name of {wanted!r}", mend)
+        if name not in names_of(page_id):
+            part.add(path, f"speaks of page {page_id!r}, which goes by {names_of(page_id)[0]}", mend)
         elif page_id not in sizes:
             part.add(path, "this page is not in the page table", "remove the file, or extract its book again")
     return part

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """An axis-aligned box in pixels: left edge ``x``, top edge ``y``, width ``w``, height ``h``.
 
     >>> Box(0, 0, 10, 10).iou(Box(5, 0, 10, 10))

@@ -5,11 +5,13 @@ Ids are assigned once and are permanent: a book added later never renames an old
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Container, Iterator
 from pathlib import PurePosixPath
 
 _UNSAFE = '<>:"|?*\\%'
+_NEEDS_ESCAPE = re.compile(rf"[{re.escape(_UNSAFE)}\x00-\x1f]")
 _RESERVED = {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 
 
@@ -61,10 +63,12 @@ def escape(identifier: str, letters: bool = False) -> str:
 
 
 def _escape_part(part: str, letters: bool) -> str:
-    escaped = "".join(
-        _percent(char) if char in _UNSAFE or ord(char) < 32 or (letters and char.lower() != char.upper()) else char
-        for char in part
-    )
+    escaped = part
+    if letters or _NEEDS_ESCAPE.search(part):
+        escaped = "".join(
+            _percent(char) if char in _UNSAFE or ord(char) < 32 or (letters and char.lower() != char.upper()) else char
+            for char in part
+        )
     if part.split(".", maxsplit=1)[0].rstrip(" ").casefold() in _RESERVED or part in (".", ".."):
         escaped = escaped if escaped.startswith("%") else _percent(part[0]) + escaped[1:]
     if escaped and escaped[-1] in " .":

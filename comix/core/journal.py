@@ -6,12 +6,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from comix.core.errors import WorkspaceError
@@ -27,13 +27,12 @@ CREATE TABLE IF NOT EXISTS items (
     fingerprint TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '{}', seconds REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (variant, key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_parent ON items (variant, parent);
-CREATE INDEX IF NOT EXISTS items_status ON items (variant, status);
+CREATE INDEX IF NOT EXISTS items_children ON items (variant, parent) WHERE parent != '';
+CREATE INDEX IF NOT EXISTS items_troubled ON items (variant, status) WHERE status != 'done';
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What became of one input.
 
     Attributes:
@@ -44,6 +43,7 @@ class Row:
         fingerprint: hash of everything the result depends on.
         result: JSON-able; the per-item part that the stage's documented file is derived from.
         seconds: time spent in the worker.
+        encoded: the result as JSON already, in place of ``result``.
     """
 
     key: str
@@ -53,14 +53,33 @@ class Row:
     detail: str = ""
     hint: str = ""
     fingerprint: str = ""
-    result: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = {}  # noqa: RUF012  (never changed)
     seconds: float = 0.0
+    encoded: str = ""
 
 
 _MOST_VARIABLES = 500
 """Keys asked for at once; every SQLite takes that many."""
 
 _COLUMNS = "key, status, parent, reason, detail, hint, fingerprint, result, seconds"
+_DELETE_CHILDREN = "DELETE FROM items WHERE variant = ? AND parent = ? AND parent != ''"
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder()
+
+
+def _encoded(result: dict[str, Any]) -> str:
+    """JSON with sorted keys."""
+    try:
+        return _ENCODER.encode(result).decode() if result else "{}"
+    except TypeError:  # a NumPy number or the like
+        return json.dumps(result, ensure_ascii=False, sort_keys=True)
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except msgspec.DecodeError:  # NaN
+        return json.loads(text)
 
 
 class Journal:
@@ -115,13 +134,13 @@ class Journal:
         """Release the file."""
         self._db.close()
 
-    def state(self) -> dict[str, tuple[str, str, str]]:
+    def state(self) -> dict[str, tuple[Status, str, str]]:
         """``key -> (status, fingerprint, reason)`` of every top-level input."""
         query = "SELECT key, status, fingerprint, reason FROM items WHERE variant = ? AND parent = ''"
         with self._clear_errors(), closing(self._db.execute(query, (self.variant,))) as rows:
             return {key: (status, fingerprint, reason) for key, status, fingerprint, reason in rows}
 
-    def known(self, keys: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+    def known(self, keys: Sequence[str]) -> dict[str, tuple[Status, str, str]]:
         """``key -> (status, fingerprint, reason)`` of those of these top-level inputs that have a row."""
         found = {} if self.base is None else self.base.known(keys)
         for start in range(0, len(keys), _MOST_VARIABLES):
@@ -136,12 +155,16 @@ class Journal:
 
     def results(self, keys: Sequence[str]) -> dict[str, tuple[str, dict[str, Any]]]:
         """``key -> (status, result)`` of those of these inputs that have a row: a bounded share of a large journal."""
-        found: dict[str, tuple[str, dict[str, Any]]] = {}
+        return {key: (status, _decoded(result)) for key, (status, result) in self.encoded(keys).items()}
+
+    def encoded(self, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """As `results`, the result as JSON."""
+        found: dict[str, tuple[str, str]] = {}
         for start in range(0, len(keys), _MOST_VARIABLES):
             some = keys[start : start + _MOST_VARIABLES]
             query = f"SELECT key, status, result FROM items WHERE variant = ? AND key IN ({','.join('?' * len(some))})"
             with self._clear_errors(), closing(self._db.execute(query, (self.variant, *some))) as rows:
-                found.update({key: (status, json.loads(result)) for key, status, result in rows})
+                found.update({key: (status, result) for key, status, result in rows})
         return found
 
     def along(self, items: Iterable[T], key: Callable[[T], str]) -> Iterator[tuple[T, str, dict[str, Any]]]:
@@ -163,29 +186,30 @@ class Journal:
         with self._clear_errors(), self._transaction(), closing(other._db.execute(query, (self.variant,))) as rows:
             for row in rows:
                 if row[3] == "":  # parent: a top-level input brings all of its children
-                    self._db.execute("DELETE FROM items WHERE variant = ? AND parent = ?", (self.variant, row[1]))
+                    self._db.execute(_DELETE_CHILDREN, (self.variant, row[1]))
             insert = f"INSERT OR REPLACE INTO items (variant, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)"
             self._db.executemany(insert, other._db.execute(query, (self.variant,)))
 
     def record(self, rows: Iterable[tuple[Row, tuple[Row, ...]]]) -> None:
         """Write inputs with their children in one transaction; older children of the same input are replaced."""
+        rows = list(rows)
         with self._clear_errors(), self._transaction():
-            for row, children in rows:
-                self._db.execute("DELETE FROM items WHERE variant = ? AND parent = ?", (self.variant, row.key))
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO items (variant, key, status, parent, reason, detail, hint, fingerprint, result,"
-                    " seconds) VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    [self._values(one) for one in (row, *children)],
-                )
+            if self._has_children():
+                self._db.executemany(_DELETE_CHILDREN, [(self.variant, row.key) for row, _ in rows])
+            values = [self._values(one) for row, children in rows for one in (row, *children)]
+            self._db.executemany(f"INSERT OR REPLACE INTO items (variant, {_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", values)
+
+    def _has_children(self) -> bool:
+        query = "SELECT 1 FROM items WHERE variant = ? AND parent != '' LIMIT 1"
+        return self._db.execute(query, (self.variant,)).fetchone() is not None
 
     def forget(self, keys: Sequence[str]) -> None:
         """Drop inputs and their children: what they say no longer holds."""
         if not keys:
             return
         with self._clear_errors(), self._transaction():
-            for column in ("key", "parent"):
-                pairs = ((self.variant, key) for key in keys)
-                self._db.executemany(f"DELETE FROM items WHERE variant = ? AND {column} = ?", pairs)
+            for query in ("DELETE FROM items WHERE variant = ? AND key = ?", _DELETE_CHILDREN):
+                self._db.executemany(query, [(self.variant, key) for key in keys])
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -199,22 +223,22 @@ class Journal:
             raise
 
     def _values(self, row: Row) -> tuple[Any, ...]:
-        result = json.dumps(row.result, ensure_ascii=False, sort_keys=True)
         return (
-            self.variant, row.key, row.status, row.parent, row.reason, row.detail, row.hint, row.fingerprint, result,
-            row.seconds,
+            self.variant, row.key, row.status, row.parent, row.reason, row.detail, row.hint, row.fingerprint,
+            row.encoded or _encoded(row.result), row.seconds,
         )  # fmt: skip
 
     def rows(self, status: Status | None = None, parents_only: bool = False, children_only: bool = False) -> Iterator[Row]:
         """Rows in key order, one at a time."""
         query = f"SELECT {_COLUMNS} FROM items WHERE variant = ?"
         query += " AND status = ?" if status else ""
+        query += " AND status != 'done'" if status and status != "done" else ""  # says which index serves
         query += " AND parent = ''" if parents_only else ""
         query += " AND parent != ''" if children_only else ""
         arguments = (self.variant, status) if status else (self.variant,)
         with self._clear_errors(), closing(self._db.execute(query + " ORDER BY key", arguments)) as found:
             for key, state, parent, reason, detail, hint, fingerprint, result, seconds in found:
-                yield Row(key, state, parent, reason, detail, hint, fingerprint, json.loads(result), seconds)
+                yield Row(key, state, parent, reason, detail, hint, fingerprint, _decoded(result), seconds)
 
     def variants(self) -> list[str]:
         """All variants in this file, sorted."""

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from comix.core.errors import UsageError
 
@@ -104,5 +104,5 @@ def without_suffix(path: str) -> str:
     >>> without_suffix("a/01.jpg"), without_suffix("a/Dr. Slump"), without_suffix("a.b/c")
     ('a/01', 'a/Dr. Slump', 'a.b/c')
     """
-    suffix = PurePosixPath(path).suffix
-    return path[: -len(suffix)] if suffix and len(suffix) <= 5 and suffix[1:].isalnum() else path
+    stem, _, suffix = path.rpartition(".")
+    return stem if 0 < len(suffix) < 5 and suffix.isalnum() and stem and stem[-1] != "/" else path

@@ -30,7 +30,8 @@ def run_here(todo: Iterable[Item], build_worker: Callable[[], Worker], stop: thr
         if stop.is_set():
             return
         worker = worker or build_worker()
-        yield item, guarded(worker, item.payload)
+        outcome = guarded(worker, item.payload)
+        yield item, _settled(worker) or outcome
 
 
 def run_in_processes(
@@ -70,15 +71,25 @@ def run_in_processes(
 
 
 class _Tasks:
-    """Inputs in tasks of a given size, and tasks that have to be done first."""
+    """Inputs in tasks of about a given size, a book in one where that is possible, and tasks that have to be done first."""
 
     def __init__(self, items: Iterator[Item], size: int) -> None:
         self._items, self._size = items, size
         self._first: deque[list[Item]] = deque()
+        self._ahead: list[Item] = []
 
     def next(self) -> list[Item]:
         """The next task, empty at the end."""
-        return self._first.popleft() if self._first else list(islice(self._items, self._size))
+        if self._first:
+            return self._first.popleft()
+        task = [*self._ahead, *islice(self._items, self._size - len(self._ahead))]
+        self._ahead = []
+        while 1 < self._size <= len(task) < 2 * self._size and not self._ahead:
+            following = next(self._items, None)
+            if following is None:
+                break
+            (task if following.group == task[-1].group else self._ahead).append(following)
+        return task
 
     def put_back(self, tasks: list[list[Item]]) -> None:
         """Do these next, in their order."""
@@ -157,7 +168,7 @@ def guarded(worker: Worker, payload: Any) -> Outcome:
         outcome = Outcome("failed", "internal_error", traceback.format_exc(limit=-8))
     return Outcome(
         outcome.status, outcome.reason, outcome.detail, outcome.hint, outcome.result, outcome.children,
-        time.perf_counter() - started,
+        time.perf_counter() - started, outcome.encoded,
     )  # fmt: skip
 
 
@@ -191,4 +202,23 @@ _WORKER: list[Any] = []
 def _call_worker(payloads: list[Any]) -> list[Outcome]:
     if len(_WORKER) == 1:
         _WORKER.append(_WORKER[0]())
-    return [guarded(_WORKER[1], payload) for payload in payloads]
+    outcomes = [guarded(_WORKER[1], payload) for payload in payloads]
+    trouble = _settled(_WORKER[1])
+    if trouble is None:
+        return outcomes
+    if len(payloads) > 1:
+        raise _NotSettledError(trouble.detail)
+    return [trouble]
+
+
+class _NotSettledError(Exception):
+    """What a task's inputs held back could not be written: they have to be done one by one to tell which."""
+
+
+def _settled(worker: Worker) -> Outcome | None:
+    """Let a worker write what it held back until the end of its task; the failed outcome when it cannot."""
+    settle = getattr(worker, "settle", None)
+    if settle is None:
+        return None
+    outcome = guarded(lambda _: settle() or Outcome(), None)
+    return outcome if outcome.status == "failed" else None

@@ -56,15 +56,17 @@ class Progress:
     def advance(self, status: str, current: str) -> None:
         """Count one more input."""
         self.counts[status] += 1
+        if self.bar is None and time.monotonic() - self.last_line <= _PLAIN_INTERVAL_S:
+            return
         finished = sum(self.counts.values())
         rate = finished / max(time.monotonic() - self.started, 1e-6)
         state = f"{self.counts['failed']} failed, {self.counts['skipped']} skipped, {rate:.1f}/s"
         if self.bar is not None:
             self.bar.update(self.task, advance=1, state=state, current=_shortened(current))
-        elif time.monotonic() - self.last_line > _PLAIN_INTERVAL_S:
-            self.last_line = time.monotonic()
-            left_s = (self.total - finished) / max(rate, 1e-6)
-            self.say(f"{self.stage}: {finished}/{self.total} {self.unit}, {state}, about {left_s:.0f} s left, at {current}")
+            return
+        self.last_line = time.monotonic()
+        left_s = (self.total - finished) / max(rate, 1e-6)
+        self.say(f"{self.stage}: {finished}/{self.total} {self.unit}, {state}, about {left_s:.0f} s left, at {current}")
 
 
 def _shortened(text: str, width: int = 40) -> str:

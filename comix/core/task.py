@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from comix.core.journal import Row, Status
 from comix.core.shard import ALL, Shard
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One input of a stage.
 
     Attributes:
@@ -26,25 +25,33 @@ class Item:
     key: str
     payload: Any
     fingerprint: str
-    outputs: tuple[Path, ...] = ()
+    outputs: tuple[str | Path, ...] = ()
     group: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a worker says of one input; `ItemError` raised by a worker becomes a failed outcome."""
+class Outcome(NamedTuple):
+    """What a worker says of one input; `ItemError` raised by a worker becomes a failed outcome.
+
+    Attributes:
+        encoded: the result as JSON already, in place of ``result``.
+    """
 
     status: Status = "done"
     reason: str = ""
     detail: str = ""
     hint: str = ""
-    result: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = {}  # noqa: RUF012  (never changed)
     children: tuple[Row, ...] = ()
     seconds: float = 0.0
+    encoded: str = ""
 
 
 Worker = Callable[[Any], Outcome]
-"""Turns one payload into an outcome; built once per worker process."""
+"""Turns one payload into an outcome; built once per worker process.
+
+A worker that has a method ``settle()`` may hold back what it writes until that is called, at the end of a task of
+`RunOptions.chunk` inputs; when it fails they are done again one by one.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
@@ -9,12 +10,12 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from comix.core.errors import UsageError
-from comix.core.files import sync_file_system
 from comix.core.interrupt import interruptible
-from comix.core.journal import Journal, Row, stage_lock
+from comix.core.journal import Journal, Row, Status, stage_lock
 from comix.core.pool import run_here, run_in_processes
 from comix.core.progress import Progress
 from comix.core.reasons import REASONS, hint_for
+from comix.core.recorder import Recorder
 from comix.core.task import Item, Outcome, RunOptions, Worker
 
 
@@ -162,19 +163,24 @@ MENDED_ELSEWHERE = frozenset({"image_missing", "missing_input", "upstream_failed
 """Troubles that go away when something else is done: such inputs are tried again by themselves."""
 
 
-def _needs_work(item: Item, known: tuple[str, str, str] | None, retry: bool, only_reason: str) -> bool:
+def _needs_work(item: Item, known: tuple[Status, str, str] | None, retry: bool, only_reason: str) -> bool:
     if known is None or known[1] != item.fingerprint:
         return True
     status, _, reason = known
     if reason in MENDED_ELSEWHERE:
         return True
     if status == "done":
-        return not all(path.exists() for path in item.outputs)
+        return not all(os.path.exists(path) for path in item.outputs)  # noqa: PTH110  (half the time)
     return status == "failed" and retry and only_reason in ("", reason)
 
 
-def _count(summary: Summary, status: str) -> None:
-    setattr(summary, status, getattr(summary, status) + 1)
+def _count(summary: Summary, status: Status) -> None:
+    if status == "done":
+        summary.done += 1
+    elif status == "failed":
+        summary.failed += 1
+    else:
+        summary.skipped += 1
 
 
 def _usual_way(build_worker: Callable[[], Worker], options: RunOptions) -> Run:
@@ -184,46 +190,31 @@ def _usual_way(build_worker: Callable[[], Worker], options: RunOptions) -> Run:
 
 
 def _work(todo: Iterator[Item], run: Run, journal: Journal, options: RunOptions, summary: Summary, inputs: _Inputs) -> None:
-    batch: list[tuple[Row, tuple[Row, ...]]] = []
-    last_commit = time.monotonic()
     hint = f" Go on later with:\n  {options.resume_hint}" if options.resume_hint else ""
     message = f"Stopping: finishing what is in flight (Ctrl-C again to stop at once).{hint}"
-    with interruptible(message) as stop, Progress(summary.stage, inputs.n_left, summary.unit) as progress:
+    with (
+        interruptible(message) as stop,
+        Progress(summary.stage, inputs.n_left, summary.unit) as progress,
+        Recorder(journal, options.sync) as recorder,
+    ):
         try:
             for finished in run(todo, stop):
                 if finished is not None:
                     item, outcome = finished
-                    batch.append(_as_rows(item, outcome))
+                    recorder.add(_as_rows(item, outcome))
                     _count(summary, outcome.status)
                     summary.fresh += 1
                     progress.advance(outcome.status, item.group or item.key)
-                if finished is None or time.monotonic() - last_commit > 0.5:  # None: nothing new for a while
-                    _record(journal, batch, options)
+                if recorder.record(at_once=finished is None):  # None: nothing new for a while
                     progress.expect(inputs.n_left)
-                    batch, last_commit = [], time.monotonic()
         finally:
-            _record(journal, batch, options)
             summary.interrupted = stop.is_set()
-
-
-def _record(journal: Journal, batch: list[tuple[Row, tuple[Row, ...]]], options: RunOptions) -> None:
-    """Journal outcomes, what they speak of being on disk before."""
-    if batch and options.sync is not None:
-        sync_file_system(options.sync)
-    journal.record(batch)
 
 
 def _as_rows(item: Item, outcome: Outcome) -> tuple[Row, tuple[Row, ...]]:
     hint = outcome.hint or hint_for(outcome.reason)
     row = Row(
-        item.key,
-        outcome.status,
-        "",
-        outcome.reason,
-        outcome.detail,
-        hint,
-        item.fingerprint,
-        outcome.result,
-        outcome.seconds,
-    )
+        item.key, outcome.status, "", outcome.reason, outcome.detail, hint, item.fingerprint, outcome.result, outcome.seconds,
+        outcome.encoded,
+    )  # fmt: skip
     return row, outcome.children

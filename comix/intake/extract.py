@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 
@@ -77,6 +77,7 @@ def run_extract(
             for one in found
         ]
         build: Callable[[], Extractor] = partial(build_extractor, settings)
+        options = replace(options, sync=workspace.root)
         summary = run_stage("extract", "containers", items, build, journal, options)
         if not options.shard.is_all:
             return summary

@@ -120,7 +120,7 @@ class _OpenBook:
     def _page(self, member: Member, number: int) -> list[Row]:
         key, parent = member_key(member, self._job.found), self._job.found.relative
         try:
-            data = self._container.read(member)
+            data = self._read(member)
             facts = inspect_image(data, decode=self._settings.check == "decode")
         except ItemError as error:
             hint = error.hint or hint_for(error.reason)
@@ -137,7 +137,11 @@ class _OpenBook:
             rows.append(Row(f"{key}#2", "skipped", parent, "further_frames", detail, hint_for("further_frames")))
         return rows
 
-    def _record(self, member: Member, number: int, path: str, data: bytes, facts: ImageFacts) -> PageRecord:
+    def _read(self, member: Member) -> bytes | memoryview:
+        """Bytes that hold until the next page is read."""
+        return self._container.view(member) if isinstance(self._container, ZipContainer) else self._container.read(member)
+
+    def _record(self, member: Member, number: int, path: str, data: bytes | memoryview, facts: ImageFacts) -> PageRecord:
         meta, job, book = self._meta, self._job, self._book
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest() if self._settings.check == "decode" else ""
         regions = in_pixels(self._regions.get(member.index, []), facts.width, facts.height)

@@ -1,24 +1,20 @@
 """Page images of a book on their way into the workspace: all of them appear at once, or none.
 
 Creating files is what extraction spends its time on, so they are not synced one by one: a book is written into a folder
-beside its place, synced by several threads, and renamed.
+beside its place and renamed, and `comix.core.recorder` syncs some books at once before the journal says that they are done.
+After a loss of power the next run makes those anew that the journal does not name.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from comix.core.errors import WorkspaceError
 from comix.core.files import PART_PREFIX, digest
-
-_SYNC_THREADS = 8
-"""Syncs wait for the disk, not the processor: on ext4 eight threads take 0.5 ms a page where one takes 3.5."""
 
 
 class PageFolder:
@@ -42,37 +38,38 @@ class PageFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         shutil.rmtree(self._part, ignore_errors=True)
 
-    def add(self, name: str, data: bytes) -> None:
+    def add(self, name: str, data: bytes | memoryview) -> None:
         """Write one file out of sight."""
         try:
             if not self._names:
                 self._part.mkdir(parents=True, exist_ok=True)
-            with (self._part / name).open("xb") as stream:
-                stream.write(data)
+            with (self._part / name).open("xb", buffering=0) as stream:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[stream.write(rest) :]
         except OSError as error:
             raise self._trouble(error) from error
         self._names.append(name)
 
     def publish(self) -> None:
-        """Sync the files, move them to their place and drop what an earlier state of the book left there."""
+        """Move the files to their place and drop what an earlier state of the book left there."""
         try:
-            if self._names:
-                with ThreadPoolExecutor(min(_SYNC_THREADS, len(self._names))) as threads:
-                    list(threads.map(_sync, (self._part / name for name in self._names)))
-                self._move()
-            remove_pages(self._folder, keep=self._names)
-            if self._names:
-                _sync(self._folder)
+            if not (self._names and self._moved_whole()):
+                self._move_each()
+                remove_pages(self._folder, keep=self._names)
         except OSError as error:
             raise self._trouble(error) from error
 
-    def _move(self) -> None:
-        try:
-            self._part.rename(self._folder)
-        except OSError:  # the folder is there: an earlier state of the book, or books that lie below it
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for name in self._names:
-                (self._part / name).replace(self._folder / name)
+    def _moved_whole(self) -> bool:
+        """Whether the folder could be renamed; not where one is: an earlier state of the book, or books that lie below it."""
+        if self._folder.is_dir():
+            return False
+        self._part.rename(self._folder)
+        return True
+
+    def _move_each(self) -> None:
+        for name in self._names:
+            (self._part / name).replace(self._folder / name)
 
     def _trouble(self, error: OSError) -> WorkspaceError:
         return WorkspaceError(
@@ -86,13 +83,3 @@ def remove_pages(folder: Path, keep: Collection[str] = ()) -> None:
     for path in folder.glob("[0-9][0-9][0-9][0-9]*.*"):
         if path.name not in kept and path.is_file():
             path.unlink()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from comix.core.errors import FileFormatError, UsageError
@@ -201,9 +201,9 @@ def _publish(workspace: Workspace, name: str, journal: Journal) -> int:
             if before.get(row.key, ("", "", ""))[1] == row.fingerprint:
                 continue  # published before; an order that was made since stays
             found = row.result["found"]
-            boxes.append((replace(row, result=found), ()))
+            boxes.append((row._replace(result=found), ()))
             if row.result["order"] is not None:
-                orders.append((replace(row, result=row.result["order"] | {"boxes": digest(found["detections"])}), ()))
+                orders.append((row._replace(result=row.result["order"] | {"boxes": digest(found["detections"])}), ()))
             if len(boxes) >= 1000:
                 detect.record(boxes)
                 order.record(orders)

@@ -17,7 +17,7 @@ from comix.core.ids import escape
 from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
 from comix.io.coco import PageDetections
-from comix.io.dataspec import DataSpec, dataspec_path, read_dataspec
+from comix.io.dataspec import DataSpec, find_dataspec, read_dataspec
 from comix.io.formats.exchange import BookEntry, CastMember, PageEntry, Region, Words, fault_of
 
 
@@ -89,7 +89,7 @@ def read_kept(path: Path, format_name: str) -> KeptBook | None:
 def page_jobs(workspace: Workspace, pages: Iterable[PageRecord], found: Mapping[str, PageDetections]) -> Iterator[PageJob]:
     """A job per page, in table order."""
     for position, page in enumerate(pages):
-        spec = dataspec_path(workspace.dataspec_dir, page.page_id)
+        spec = find_dataspec(workspace.dataspec_dir, page.page_id)
         yield PageJob(page, position, found.get(page.page_id), spec)
 
 

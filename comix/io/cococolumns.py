@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from comix.core.errors import FileFormatError, MissingInputError
 from comix.io.detections import ALIASES, CATEGORY_NAMES, DIRECTIONS, RECORD, Packed, PageDetections, unpack
 
-_AT_ONCE = 65_536
+T = TypeVar("T")
+_AT_ONCE = 16_384
 _RECORDS = np.dtype([("box", "<f8", 4), ("score", "<f8"), ("category", "<i2"), ("order", "<i4")])
 assert _RECORDS.itemsize == RECORD.size
 
@@ -32,7 +34,7 @@ class _Category(msgspec.Struct):
     name: str = ""
 
 
-class _Image(msgspec.Struct):
+class _Image(msgspec.Struct, gc=False):
     id: int | str
     file_name: str = ""
     page_id: str = ""
@@ -42,7 +44,7 @@ class _Image(msgspec.Struct):
     order_margin: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class _Annotation(msgspec.Struct):
+class _Annotation(msgspec.Struct, gc=False):
     image_id: int | str
     bbox: tuple[float, float, float, float]
     category_id: int | str | None = None
@@ -199,18 +201,27 @@ def _decoded(path: Path, decoder: Any, data: Any, where: str = "") -> Any:
         raise FileFormatError(f"{path}: not valid JSON ({error}); write the file again or remove it") from error
 
 
+def _batches(path: Path, raws: Sequence[msgspec.Raw], kind: type[T], where: str) -> Iterator[list[T]]:
+    """Entries decoded some ten thousand in one go; one by one where that fails, so that the message names the entry."""
+    many, one = msgspec.json.Decoder(list[kind]), msgspec.json.Decoder(kind)  # type: ignore[valid-type]
+    for start in range(0, len(raws), _AT_ONCE):
+        some = raws[start : start + _AT_ONCE]
+        try:
+            yield many.decode(b"[" + b",".join(some) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield [_decoded(path, one, raw, f"{where}[{position}]") for position, raw in enumerate(some, start)]
+
+
 def _images(path: Path, raws: Sequence[msgspec.Raw]) -> list[_Image]:
-    decoder = msgspec.json.Decoder(_Image)
-    images, seen = [], set()
-    for position, raw in enumerate(raws):
-        where = f"images[{position}]"
-        image = _decoded(path, decoder, raw, where)
+    images: list[_Image] = []
+    seen: set[int | str] = set()
+    for position, image in enumerate(chain.from_iterable(_batches(path, raws, _Image, "images"))):
         if any(side is not None and not side > 0 for side in (image.width, image.height)):
-            raise FileFormatError(f"{path}: {where}: width and height must be numbers above 0")
+            raise FileFormatError(f"{path}: images[{position}]: width and height must be numbers above 0")
         if not (image.page_id or image.file_name):
-            raise FileFormatError(f"{path}: {where}: has neither file_name nor page_id")
+            raise FileFormatError(f"{path}: images[{position}]: has neither file_name nor page_id")
         if image.id in seen:
-            raise FileFormatError(f"{path}: {where}: the id {image.id!r} was given to an image before")
+            raise FileFormatError(f"{path}: images[{position}]: the id {image.id!r} was given to an image before")
         seen.add(image.id)
         images.append(image)
     return images
@@ -245,30 +256,24 @@ def _annotations(
     path: Path, raws: list[msgspec.Raw], rows: Mapping[int | str, int], codes: Mapping[Any, int]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Image positions, records, corner counts and corners of all annotations; see `CocoColumns.fill`."""
-    decoder = msgspec.json.Decoder(_Annotation)
     where, records = np.empty(len(raws), np.int32), np.empty(len(raws), _RECORDS)
     n_points, points = np.zeros(len(raws), "<i4"), []
-    unknown = len(CATEGORY_NAMES) + 30_000
-    for start in range(0, len(raws), _AT_ONCE):
-        some = []
-        for position, raw in enumerate(raws[start : start + _AT_ONCE], start):
-            try:
-                one = decoder.decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise FileFormatError(f"{path}: annotations[{position}]: {error}") from error
+    unknown, start = len(CATEGORY_NAMES) + 30_000, 0
+    for some in _batches(path, raws, _Annotation, "annotations"):
+        for position, one in enumerate(some, start):
             if one.image_id not in rows:
                 raise FileFormatError(f"{path}: annotations[{position}] names image_id {one.image_id!r}, which is absent")
             if one.segmentation and isinstance(one.segmentation, list):
                 flat = _polygon(path, position, one.segmentation)
                 n_points[position] = len(flat) // 2
                 points.append(np.array(flat, "<f4"))
-            some.append(one)
         part = slice(start, start + len(some))
         where[part] = [rows[one.image_id] for one in some]
         records["box"][part] = [one.bbox for one in some]
         records["score"][part] = [1.0 if one.score is None else one.score for one in some]
         records["category"][part] = [codes.get(one.category_id, unknown) for one in some]
         records["order"][part] = [-1 if one.order is None else one.order for one in some]
+        start += len(some)
     _check_boxes(path, records["box"])
     return where, records, n_points, np.concatenate(points) if points else np.empty(0, "<f4")
 

@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from comix.core.errors import FileFormatError, WorkspaceError
-from comix.core.files import PART_PREFIX, read_json, write_if_changed
+from comix.core.errors import FileFormatError
+from comix.core.files import read_json, write_if_changed
 from comix.core.ids import escape
 from comix.io.analysis import UnassignedText
 from comix.io.oldspecs import upgrade
 
 DATASPEC_VERSION = "0.3"
+NAMINGS = ("preserve_tree", "hash")
 TextKind = Literal["dialogue", "thought", "narration", "sfx"]
 
 
@@ -147,52 +148,24 @@ def dataspec_path(folder: Path, page_id: str, naming: str = "preserve_tree") -> 
     return folder / dataspec_name(page_id, naming)
 
 
+def find_dataspec(folder: Path, page_id: str) -> Path:
+    """Where the DataSpec of a page lies under either naming; where it would lie by its page id when there is none."""
+    hashed = dataspec_path(folder, page_id, "hash")
+    plain = dataspec_path(folder, page_id)
+    return hashed if not plain.is_file() and hashed.is_file() else plain
+
+
+def dataspec_names(page_id: str) -> tuple[str, ...]:
+    """Every name that `dataspec_name` may give."""
+    return tuple(dataspec_name(page_id, naming) for naming in NAMINGS)
+
+
 def dataspec_name(page_id: str, naming: str = "preserve_tree") -> str:
     """Its file name below ``dataspec/``: the page id, or (``naming="hash"``) a hash of it in 256 folders."""
     if naming == "hash":
         name = hashlib.sha256(page_id.encode()).hexdigest()[:32]
         return f"{name[:2]}/{name}.json"
     return f"{escape(page_id)}.json"
-
-
-def write_dataspec(path: Path, spec: DataSpec) -> bool:
-    """Write one DataSpec so that it is there whole or not at all; whether the file changed.
-
-    Not synced by itself: `run_stage` syncs all files of a batch before its journal says that they are done.
-    """
-    data = spec.model_dump_json(indent=1).encode() + b"\n"
-    target = os.fspath(path)
-    if _holds(target, data):
-        return False
-    folder, name = os.path.split(target)  # pathlib would take a third of the time
-    temporary = f"{folder}/{PART_PREFIX}{name}"
-    try:
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, target)  # noqa: PTH105
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise WorkspaceError(f"{path}: cannot be written ({error.strerror}); free space or choose another workspace") from error
-    return True
-
-
-def _holds(path: str, data: bytes) -> bool:
-    try:
-        if os.stat(path).st_size != len(data):  # noqa: PTH116
-            return False
-        with open(path, "rb") as stream:  # noqa: PTH123
-            return stream.read() == data
-    except FileNotFoundError:
-        return False
 
 
 def read_dataspec(path: Path) -> DataSpec:

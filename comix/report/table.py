@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from comix.core.errors import FileFormatError
-from comix.core.ids import unescape
 from comix.core.journal import Journal, Row
 from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
+from comix.io.dataspec import dataspec_names
 from comix.io.tables import read_parquet
 from comix.report.logs import NOT_REACHED, StageLog, read_stage
 
@@ -71,7 +71,7 @@ def fill_frame(frame: pd.DataFrame, workspace: Workspace, logs: dict[str, StageL
         frame["is_duplicate"] = [not guesses.get(key, {}).get("is_canonical", True) for key in frame.index]
     else:
         frame["is_duplicate"] = False
-    training = _training_ids(workspace) if "align" in logs else set()
+    training = _training_ids(workspace, frame.index) if "align" in logs else set()
     frame["is_training"] = frame.index.isin(training)
     return frame
 
@@ -114,11 +114,12 @@ def subset_counts(workspace: Workspace, log: StageLog, names: tuple[str, ...]) -
     return counts
 
 
-def _training_ids(workspace: Workspace) -> set[str]:
-    """Page ids of ``lists/training.txt``; empty when there is no list."""
+def _training_ids(workspace: Workspace, page_ids: Iterable[str]) -> set[str]:
+    """Those of the pages whose DataSpec is in ``lists/training.txt``; empty when there is no list."""
     path = workspace.lists_dir / "training.txt"
     if not path.is_file():
         return set()
     parent = PurePosixPath("../dataspec")
-    names = (PurePosixPath(line) for line in path.read_text(encoding="utf-8").splitlines() if line)
-    return {unescape(name.relative_to(parent).as_posix()[: -len(".json")]) for name in names if name.is_relative_to(parent)}
+    listed = (PurePosixPath(line) for line in path.read_text(encoding="utf-8").splitlines() if line)
+    names = {one.relative_to(parent).as_posix() for one in listed if one.is_relative_to(parent)}
+    return {page_id for page_id in page_ids if not names.isdisjoint(dataspec_names(page_id))}

@@ -19,6 +19,7 @@ class TrainConfig(StageConfig):
     lr: float = 0.001
     seed: int = 0
     resume: str = "auto"
+    task: Any = None
     dataset: Any = None
     model: Any = None
     objective: Any = None
@@ -34,6 +35,7 @@ class CompareConfig(StageConfig):
     """Keys of ``compare``."""
 
     runs: str = ""
+    readers: str = ""
     format: str = one_of("table", "markdown", "csv", "latex", "json")
     output: str = ""
 

@@ -15,7 +15,6 @@ from pytorch_lightning.callbacks import Checkpoint
 from comix.core.interrupt import interruptible
 from comix.core.progress import Progress
 from comix.train.state import LAST
-from comix.train.task import ClosureTask
 
 _BETWEEN_EPOCHS_S = 5.0
 """Short epochs do not each write their state: it is larger than what they compute."""
@@ -71,10 +70,10 @@ class Keeper(Checkpoint):
         Raises:
             TrainingInterruptedError: asked to stop, and saved; not after the last epoch.
         """
-        assert isinstance(pl_module, ClosureTask)
+        history: Any = pl_module.history
         is_last = trainer.current_epoch + 1 == self.epochs
         if self.progress is not None:
-            self.progress.advance("done", f"loss {pl_module.history[-1].get('loss', float('nan')):.4f}")
+            self.progress.advance("done", f"loss {history[-1].get('loss', float('nan')):.4f}")
         self._save(trainer, is_last or time.monotonic() - self.saved > _BETWEEN_EPOCHS_S, may_stop=not is_last)
 
     def _save(self, trainer: pl.Trainer, is_due: bool, may_stop: bool = True) -> None:

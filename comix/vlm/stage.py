@@ -107,7 +107,7 @@ def jobs_to_do(
     folder = workspace.analysis_dir(reader.name)
     items = _items(workspace, reader, settings, panels_of(workspace, reader, detector), folder)
     path = workspace.journal("analyze")
-    known: dict[str, tuple[str, str, str]] = {}
+    known: Mapping[str, tuple[str, str, str]] = {}
     if path.is_file():
         with Journal(path, reader.name, read_only=True) as journal:
             known = journal.state()
@@ -115,7 +115,11 @@ def jobs_to_do(
         if limit is not None and number >= limit:
             return
         status, fingerprint, reason = known.get(item.key, ("", "", ""))
-        if fingerprint != item.fingerprint or reason in MENDED_ELSEWHERE or (status == "done" and not item.outputs[0].exists()):
+        if (
+            fingerprint != item.fingerprint
+            or reason in MENDED_ELSEWHERE
+            or (status == "done" and not Path(item.outputs[0]).exists())
+        ):
             yield item.payload
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from comix.io.dataspec import DataSpec, find_dataspec
+
 BOXES = [[20, 20, 180, 180], [220, 20, 180, 180], [20, 220, 380, 180]]
 PAGES = [f"{book}/{number:03d}" for book in ("Book A", "Book B, #2") for number in (1, 2, 3)]
 
@@ -263,3 +265,25 @@ def test_foreign_keys_need_coco_and_damaged_files_are_one_line(foreign: Path, co
         (foreign / "coco.json").write_text(text)
         ran = comix(*words(foreign))
         assert (ran.code, message in ran.err, "Traceback" in ran.err) == (2, True, False), (text, ran.err)
+
+
+def test_another_naming_leaves_no_files_of_the_first(foreign: Path, comix: Callable[..., object]) -> None:
+    comix(*words(foreign))
+    plain = sorted((foreign / "ws" / "dataspec").rglob("*.json"))
+    ran = comix(*words(foreign, "naming=hash"))
+    hashed = sorted((foreign / "ws" / "dataspec").rglob("*.json"))
+    assert f"{len(plain)} DataSpecs of earlier runs removed" in ran.out  # type: ignore[attr-defined]
+    assert len(hashed) == len(plain)
+    assert all(len(path.stem) == 32 for path in hashed)
+    ids = [json.loads(path.read_text(encoding="utf-8"))["page_id"] for path in hashed]
+    assert [find_dataspec(foreign / "ws" / "dataspec", one) for one in ids] == hashed
+
+
+def test_dataspecs_are_what_their_model_dumps(foreign: Path, comix: Callable[..., object]) -> None:
+    comix(*words(foreign))
+    written = sorted((foreign / "ws" / "dataspec").rglob("*.json"))
+    assert len(written) == len(PAGES)
+    for path in written:
+        data = path.read_bytes()
+        assert DataSpec.model_validate_json(data).model_dump_json().encode() + b"\n" == data
+    assert sorted(path.name for path in (foreign / "ws" / "dataspec").iterdir()) == [".variant", "Book A", "Book B, #2"]

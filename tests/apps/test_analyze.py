@@ -14,7 +14,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "vlm"))
 
-from drawn import drawn_workspace, with_panels
+from drawn_pages import drawn_workspace, with_panels
 from fakeserver import FakeServer, completion, of_envelope, page_answer, panel
 
 from comix.io.analysis import read_analysis

@@ -309,6 +309,8 @@ def test_every_target_takes_the_keys_of_its_config() -> None:
 def test_every_experiment_composes_and_opens_with_its_command(file: Path) -> None:
     assert f"# comix train experiment={file.stem} " in file.read_text(encoding="utf-8")
     cfg = compose("train", [f"experiment={file.stem}"])
+    if cfg.task.kind != "closure_lite":
+        return
     variant = file.stem.split("_", 1)[1]
     assert cfg.objective.mpm.denoise == ("denoise" in variant)
     assert cfg.objective.mpm.context_recon == ("context" in variant)

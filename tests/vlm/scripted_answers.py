@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from case import ANSWERS, Case, once, text_of_json
 from fakeserver import completion, good, page_answer, panel
+from scripted_case import ANSWERS, Case, once, text_of_json
 
 
 def accepted() -> Iterator[Case]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -14,13 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from case import ANSWERS, TRIES, Case
-from drawn import drawn_workspace
+from drawn_pages import drawn_workspace
 from fakeserver import FakeServer, Reply, completion, good, of_envelope, page_answer
-from scripts import cases, slow_wire
+from scripted_case import ANSWERS, TRIES, Case
+from scripted_faults import cases, slow_wire
 
 from comix.core.journal import Journal
 from comix.core.task import RunOptions
@@ -30,7 +26,8 @@ from comix.io.analysis import analysis_path, read_analysis
 from comix.paths import conf_dir
 from comix.vlm.api.asker import ServiceStopsError
 from comix.vlm.api.pace import Clock
-from comix.vlm.api.reader import ApiReader, Place
+from comix.vlm.api.place import Place
+from comix.vlm.api.reader import ApiReader
 from comix.vlm.base import SelfRunning
 from comix.vlm.stage import run_analyze
 
@@ -170,10 +167,18 @@ def test_ctrl_c_ends_within_five_seconds_and_keeps_what_is_finished(tmp_path: Pa
     workspace, images = drawn_workspace(tmp_path / "w", 40)
     with FakeServer(scripts={image: [Reply(b"", way="hang")] for image in images[10:]}) as server:
         reader = reader_of(server, workspace, concurrency=16, drain_s=1.0, read_timeout_s=60.0)
-        threading.Timer(1.5, signal.raise_signal, [signal.SIGINT]).start()
-        started = time.monotonic()
+        pressed: list[float] = []
+
+        def press() -> None:
+            while server.seen.total() < 10 + 16:  # ten answered, the others on their way
+                time.sleep(0.02)
+            time.sleep(0.3)
+            pressed.append(time.monotonic())
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=press, daemon=True).start()
         summary = analyzed(reader, workspace)
-        assert time.monotonic() - started < 1.5 + 5
+        assert time.monotonic() - pressed[0] < 5
     assert summary.interrupted
     assert (summary.done, summary.failed, summary.not_reached) == (10, 0, 30)
     assert rows(workspace, "SELECT COUNT(*) FROM attempts WHERE class = ''") == [(0,)]

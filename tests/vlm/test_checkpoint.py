@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from drawn import drawn_workspace
-from tiny import ANSWER, tiny_checkpoint
+from drawn_pages import drawn_workspace
+from tiny_checkpoint import ANSWER, tiny_checkpoint
 
 from comix.io.analysis import read_analysis
 

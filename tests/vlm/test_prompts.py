@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from drawn import PANELS, drawn_workspace, with_panels
+from drawn_pages import PANELS, drawn_workspace, with_panels
 from fakeserver import FakeServer, Reply, completion, image_of, page_answer, panel, text_of
 from test_api import analyzed, prompt, reader_of, rows
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from drawn import drawn_workspace
+from drawn_pages import drawn_workspace
 from fakeserver import FakeServer, Reply, completion, of_envelope, page_answer
 
 from comix.core.errors import UsageError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import unicodedata
 from collections.abc import Iterable
@@ -33,6 +34,7 @@ METADATA_NAMES: Final = {
 }
 """Lower-case file name -> the spelling its standard uses."""
 
+_NUMBER: Final = re.compile(r"[0-9]+")
 MAX_MEMBERS: Final = 100_000
 MAX_MEMBER_BYTES: Final = 512 << 20
 _BOMB_MEMBER_BYTES: Final = 64 << 20
@@ -214,8 +216,17 @@ def natural_order(members: Iterable[Member]) -> list[Member]:
     >>> [m.name for m in natural_order([Member("p10.jpg", 0, 1), Member("P2.jpg", 1, 1)])]
     ['P2.jpg', 'p10.jpg']
     """
+    listed = list(members)
+    if _differ_in_numbers_only(listed):
+        return sorted(listed, key=lambda member: ([int(one) for one in _NUMBER.findall(member.name)], member.index))
     key = natsort_keygen(alg=ns.PATH | ns.IGNORECASE)
-    return sorted(members, key=lambda member: (key(unicodedata.normalize("NFC", member.name)), member.index))
+    return sorted(listed, key=lambda member: (key(unicodedata.normalize("NFC", member.name)), member.index))
+
+
+def _differ_in_numbers_only(members: list[Member]) -> bool:
+    """Whether natural order is that of the numbers in the names: true of most books, and a twentieth of the work."""
+    are_short = all(member.name.isascii() and len(member.name) < 1000 for member in members)
+    return are_short and len({_NUMBER.sub("0", member.name) for member in members}) == 1
 
 
 def check_limits(members: list[Member], container_bytes: int) -> None:

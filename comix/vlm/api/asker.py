@@ -62,6 +62,8 @@ class Asker:
         mode: how the model is held to the schema; see `comix.vlm.api.probe`.
         draining: set when the run is being stopped: nothing is sent any more.
         on_wire: requests on their way.
+        only_known: nothing is sent; questions are answered from the ledger.
+        n_dearer: replies that cost more than the price table allows for.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Asker:
         self.reader, self.endpoint, self.price = reader, endpoint, price
         self.wire, self.ledger, self.budget, self.clock = wire, ledger, budget, clock
         self.mode = endpoint.structured
-        self.draining, self.on_wire, self.only_known = False, 0, False
+        self.draining, self.on_wire, self.only_known, self.n_dearer = False, 0, False, 0
         self._pace = Pace(clock, endpoint.rpm, endpoint.tpm)
         self._slots = asyncio.Semaphore(endpoint.concurrency)
         self._asking: dict[str, asyncio.Future[None]] = {}
@@ -188,6 +190,7 @@ class Asker:
             self.on_wire -= 1
         verdict = classified(exchange, question)
         cost, risk = self._cost(verdict, exchange, worst)
+        self.n_dearer += cost > worst + 1e-9
         self.ledger.finish(row, verdict, exchange, cost, risk)
         return verdict, exchange, cost, risk
 

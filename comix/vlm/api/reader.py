@@ -7,15 +7,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from comix.core.errors import UsageError
 from comix.core.files import digest
 from comix.core.page import PageRecord
 from comix.core.progress import Progress
-from comix.core.shard import ALL, Shard
 from comix.core.task import Item, Outcome
 from comix.io.analysis import ReaderInfo, analysis_path
 from comix.vlm.api.asker import Asker
@@ -23,8 +20,8 @@ from comix.vlm.api.batch import collect, submit
 from comix.vlm.api.budget import Budget
 from comix.vlm.api.engine import pump
 from comix.vlm.api.ledger import Ledger
-from comix.vlm.api.pace import Clock
 from comix.vlm.api.pages import PageAsker
+from comix.vlm.api.place import Place
 from comix.vlm.api.prices import Price, price_of, read_prices
 from comix.vlm.api.probe import probed
 from comix.vlm.api.refresh import fetch_prices
@@ -38,49 +35,6 @@ _AHEAD = 8
 """Pages that are made ready while all requests are on their way."""
 _THREADS = 32
 """For reading images and writing analyses, which mostly wait for the disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a reader works.
-
-    Attributes:
-        root: the workspace.
-        prices: the shipped price table.
-        given_prices: one that comes before all others; None for none.
-        error_log: folder for what the model said about pages that failed; None for none.
-        shard: share of the pages; a share has a ledger and a part of the limit of its own.
-        clock: time.
-    """
-
-    root: Path
-    prices: Path
-    given_prices: Path | None = None
-    error_log: Path | None = None
-    shard: Shard = ALL
-    clock: Clock = field(default_factory=Clock)
-
-    @property
-    def ledger(self) -> Path:
-        """The ledger to write."""
-        name = "ledger" if self.shard.is_all else f"ledger.{self.shard.part}-of-{self.shard.n_parts}"
-        return self.root / "vlm" / f"{name}.sqlite"
-
-    @property
-    def other_ledgers(self) -> list[Path]:
-        """Ledgers of other shares."""
-        return sorted(one for one in self.ledger.parent.glob("ledger*.sqlite") if one != self.ledger)
-
-    @property
-    def own_prices(self) -> Path:
-        """The workspace's own price table."""
-        return self.root / "prices.yaml"
-
-    @property
-    def price_files(self) -> list[Path]:
-        """Price tables to read; single models of earlier ones are replaced by later ones."""
-        own = [self.own_prices] if self.own_prices.is_file() else []
-        return [self.prices, *own, *([self.given_prices] if self.given_prices else [])]
 
 
 class ApiReader:
@@ -271,6 +225,19 @@ class ApiReader:
         folder = self.place.root / "analysis" / self.words_from if self.words_from else None
         info = self.info()
         pages = PageAsker(asker, info, self.prompt, folder, self.place.error_log, secret.redacted_text)
+        yield from self._asked(runner, asker, secret, pages, todo, stop)
+        if asker.n_dearer and self.endpoint.paid:
+            self._notes.append(f"{asker.n_dearer} replies cost more than the price table says: vlm.refresh_prices=true")
+
+    def _asked(
+        self,
+        runner: asyncio.Runner,
+        asker: Asker,
+        secret: Secret,
+        pages: PageAsker,
+        todo: Iterator[Item],
+        stop: threading.Event,
+    ) -> Iterator[tuple[Item, Outcome] | None]:
         for finished in pump(runner, todo, pages.outcome, asker, self.endpoint.concurrency + _AHEAD, stop):
             if finished is None or finished[1].reason != "internal_error":
                 yield finished

@@ -45,7 +45,8 @@ class HttpWire:
 
     def __init__(self, endpoint: Endpoint, secret: Secret) -> None:
         self._endpoint, self._secret = endpoint, secret
-        self._client: AsyncOpenAI | None = None
+        self._clients: list[AsyncOpenAI] = []
+        self._n_busy: list[int] = []
 
     async def __aenter__(self) -> HttpWire:
         import openai
@@ -54,24 +55,26 @@ class HttpWire:
             logging.getLogger(name).setLevel(logging.WARNING)
         endpoint = self._endpoint
         timeout = openai.Timeout(endpoint.total_timeout_s, connect=endpoint.connect_timeout_s, read=endpoint.read_timeout_s)
-        limits = {"max_connections": endpoint.concurrency + 4, "max_keepalive_connections": endpoint.concurrency + 4}
-        self._client = openai.AsyncOpenAI(
-            api_key=self._secret.reveal(), base_url=endpoint.base_url, max_retries=0, timeout=timeout,
-            http_client=_http_client(timeout, limits),
-        )  # fmt: skip
+        n_pools = -(-endpoint.concurrency // _PER_POOL)
+        for http_client in _http_clients(timeout, n_pools):
+            client = openai.AsyncOpenAI(
+                api_key=self._secret.reveal(), base_url=endpoint.base_url, max_retries=0, timeout=timeout,
+                http_client=http_client,
+            )  # fmt: skip
+            self._clients.append(client)
+        self._n_busy = [0] * n_pools
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._client is not None
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
 
     @property
     def client(self) -> AsyncOpenAI:
-        """The open client, for files and batches."""
-        assert self._client is not None
-        return self._client
+        """An open client, for files and batches."""
+        return self._clients[0]
 
     def redacted(self, text: str) -> str:
         """A text without the key."""
@@ -105,9 +108,11 @@ class HttpWire:
         def ended(**values: Any) -> Exchange:
             return Exchange(**values, seconds=time.monotonic() - started)
 
+        pool = min(range(len(self._n_busy)), key=self._n_busy.__getitem__)
+        self._n_busy[pool] += 1
         try:
             async with asyncio.timeout(self._endpoint.total_timeout_s):
-                response = await call(self.client)
+                response = await call(self._clients[pool])
         except openai.APIStatusError as error:
             response = error.response
         except (openai.APITimeoutError, TimeoutError):
@@ -116,6 +121,8 @@ class HttpWire:
             cause = error.__cause__ or error
             detail = self._secret.redacted_text(f"{type(cause).__name__}: {cause}")
             return ended(fault="connection", detail=f"no reply ({detail[:200]})")
+        finally:
+            self._n_busy[pool] -= 1
         headers = {key.lower(): value for key, value in response.headers.items()}
         return ended(status=response.status_code, headers=headers, body=self._secret.redacted(response.content))
 
@@ -124,7 +131,11 @@ _LONGEST_REPLY = 32 << 20
 """Bytes; a service that sends without end is cut off here."""
 
 
-def _http_client(timeout: Any, limits: dict[str, int]) -> Any:
+_PER_POOL = 8
+"""Connections in one pool: the transport looks through all of a pool's connections for every request and every reply."""
+
+
+def _http_clients(timeout: Any, n_pools: int) -> list[Any]:
     """The transport: no redirects (a key goes to the address in the config only), replies of bounded length."""
     import httpx2
     import openai
@@ -147,9 +158,15 @@ def _http_client(timeout: Any, limits: dict[str, int]) -> Any:
     async def bounded(response: httpx2.Response) -> None:
         response.stream = Bounded(response.stream)
 
-    return openai.DefaultAsyncHttpxClient(
-        timeout=timeout, limits=httpx2.Limits(**limits), follow_redirects=False, event_hooks={"response": [bounded]}
-    )
+    limits = httpx2.Limits(max_connections=2 * _PER_POOL, max_keepalive_connections=2 * _PER_POOL)
+    tls = httpx2.create_ssl_context()
+    return [
+        openai.DefaultAsyncHttpxClient(
+            timeout=timeout, limits=limits, verify=tls, follow_redirects=False, event_hooks={"response": [bounded]},
+            headers={"accept-encoding": "identity"},
+        )
+        for _ in range(n_pools)
+    ]  # fmt: skip
 
 
 def request_body(question: Question, endpoint: Endpoint, mode: str, max_tokens: int) -> bytes:

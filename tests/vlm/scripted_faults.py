@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from itertools import product
 
-from case import ANSWERS, TRIES, Case, once, text_of_json
 from fakeserver import Reply, completion, good, of_envelope, page_answer
 from scripted_answers import accepted, not_json, repaired, schema_invalid, semantic_invalid
+from scripted_case import ANSWERS, TRIES, Case, once, text_of_json
 
 
 def truncated() -> Iterator[Case]:

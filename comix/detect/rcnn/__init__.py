@@ -1,0 +1,1 @@
+"""Faster R-CNN: the shipped light network, its weights, and the detector around it."""
