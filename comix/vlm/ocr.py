@@ -59,19 +59,23 @@ class LinesReader:
         self._engine = LineEngine(det_side=det_side, max_upscale=max_upscale, n_threads=n_threads)
 
     def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
-        """The lines of a ``(h, w, 3)`` uint8 BGR page as dialogue, each in the panel that holds most of it."""
-        diagonal = float(np.hypot(*image.shape[:2]))
-        readings = [PanelReading(panel_number=number, box=box.xywh) for number, box in enumerate(panels, 1)]
-        outside = []
-        for line in self._engine.lines(image):
-            item = _item(Balloon(line.text, line.box, "dialogue", round(line.confidence, 3)))
-            owner = panel_of(line.box, panels, diagonal)
-            if owner is None:
-                outside.append(UnassignedText.model_validate(item))
-            else:
-                readings[owner].dialogue.append(TextItem.model_validate(item))
-        info = ReaderInfo(name=self.name, model=MODEL, version=self.version)
-        return Analysis(page_id=page.page_id, reader=info, panel_source="given", panels=readings, unassigned=outside)
+        """The lines of a ``(h, w, 3)`` uint8 BGR page."""
+        return lines_analysis(self._engine.lines(image), panels, page, image.shape[1], image.shape[0])
+
+
+def lines_analysis(lines: Sequence[TextLine], panels: Sequence[Box], page: PageRecord, width: int, height: int) -> Analysis:
+    """Every line as a text of its own, called dialogue, in the panel that holds most of it."""
+    readings = [PanelReading(panel_number=number, box=box.xywh) for number, box in enumerate(panels, 1)]
+    outside = []
+    for line in lines:
+        item = _item(Balloon(line.text, line.box, "dialogue", round(line.confidence, 3)))
+        owner = panel_of(line.box, panels, float(np.hypot(width, height)))
+        if owner is None:
+            outside.append(UnassignedText.model_validate(item))
+        else:
+            readings[owner].dialogue.append(TextItem.model_validate(item))
+    info = ReaderInfo(name=LinesReader.name, model=MODEL, version=LinesReader.version)
+    return Analysis(page_id=page.page_id, reader=info, panel_source="given", panels=readings, unassigned=outside)
 
 
 def kept_lines(lines: Sequence[TextLine], min_confidence: float) -> list[TextLine]:
