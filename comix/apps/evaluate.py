@@ -83,16 +83,16 @@ def _boxes(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[li
 
 def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
     """The same for readers against transcripts."""
-    foreign = Path(cfg.analyses) if cfg.analyses else None
+    foreign = [Path(one.strip()) for one in str(cfg.analyses).strip("[]").split(",") if one.strip()]
     names = [name.strip() for name in str(cfg.readers).strip("[]").split(",") if name.strip()]
-    if not names and foreign is None:
+    if not names and not foreign:
         raise UsageError("readers= is empty: name one or more folders below analysis/, or analyses=FOLDER")
-    readers = {foreign.name: foreign} if foreign else {name: workspace.require_analyses(name) for name in names}
-    baseline = workspace.analysis_dir(BASELINE)
+    readers = {one.name: one for one in foreign} or {name: workspace.require_analyses(name) for name in names}
+    baseline = next(iter(readers.values())).parent / BASELINE
     question = TextQuestion(
         truth=read_transcripts(paths, cfg.language),
         readers=readers,
-        baseline=baseline if baseline.is_dir() and foreign is None and names != [BASELINE] else None,
+        baseline=baseline if baseline.is_dir() and BASELINE not in readers else None,
         table=() if foreign else _table(workspace),
         missing=cast(Missing, cfg.missing),
         n_resamples=cfg.n_resamples,

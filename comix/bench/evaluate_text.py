@@ -75,6 +75,6 @@ def evaluate_text(question: TextQuestion) -> Answer:
         pages = [read_page(page, analysis) for page, analysis in joined.pairs]
         rows.append(text_row("baseline: raw lines of the engine", "all", pages, question.n_resamples))
         notes += text_notes("baseline", joined)
-    else:
+    elif question.table and BASELINE not in question.readers:
         notes.append("no baseline: comix analyze vlm=lines writes the engine's raw lines, which are then measured beside")
     return Answer(rows, text.COLUMNS, worst, notes)

@@ -43,15 +43,13 @@ class TesseractReader:
     def __init__(self, language: str = "eng", page_mode: int = 11, min_confidence: float = 0.5) -> None:
         program = shutil.which("tesseract")
         if program is None:
-            raise MissingInputError(
-                "vlm=tesseract: no program tesseract on the PATH (Debian, Ubuntu: apt install tesseract-ocr)"
-            )
+            raise MissingInputError("vlm=tesseract: no program tesseract on the PATH (Debian: apt install tesseract-ocr)")
         known = _run([program, "--list-langs"]).splitlines()[1:]
         lacking = [one for one in language.split("+") if one not in known]
         if lacking:
             package = f"tesseract-ocr-{lacking[0].replace('_', '-')}"
             raise MissingInputError(
-                f"vlm.language={language}: no language data for {', '.join(lacking)} (Debian, Ubuntu: apt install {package}); "
+                f"vlm.language={language}: no language data for {', '.join(lacking)} (Debian: apt install {package}); "
                 f"installed: {', '.join(known)}"
             )
         self._words = [program, "-", "-", "-l", language, "--psm", str(page_mode)]
