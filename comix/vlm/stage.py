@@ -115,7 +115,11 @@ def jobs_to_do(
         if limit is not None and number >= limit:
             return
         status, fingerprint, reason = known.get(item.key, ("", "", ""))
-        if fingerprint != item.fingerprint or reason in MENDED_ELSEWHERE or (status == "done" and not Path(item.outputs[0]).exists()):
+        if (
+            fingerprint != item.fingerprint
+            or reason in MENDED_ELSEWHERE
+            or (status == "done" and not Path(item.outputs[0]).exists())
+        ):
             yield item.payload
 
 
