@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +11,10 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Mask, background_colours, ground_mask, working_copy
-from comix.detect.corridors import Cut, CutSearch, best_cut
+from comix.detect.corridors import Cut, CutSearch, proposed_cuts
 from comix.detect.lines import line_masks
-from comix.detect.regions import Page, Region, components, halves, is_blank, region_score
+from comix.detect.proof import CutProof, cut_proof, proof_logit
+from comix.detect.regions import Page, Region, components, halves, is_blank, region_evidence, region_score
 
 _DEEPEST = 6
 """A region is cut in two at most this many times in a row."""
@@ -25,15 +28,17 @@ class GutterDetector:
     """Classical panel detector, no network and no download; thread-safe.
 
     A page is reduced, its background colour guessed (paper may be uneven, gutters black or coloured), and what
-    background from the border does not reach is a candidate. Candidates are cut along straight gutters and frame lines
-    as long as a cut is likely, even where balloons bridge it; a large candidate with a background of its own is treated
-    as a page. Every region gets the probability that it is a panel. The few weights of both models stand in the code; they
-    come from ``benchmarks/fit_gutter.py``, fitted on openly licensed pages and pages composed from them.
+    background from the border does not reach is a candidate. Candidates are cut in two along straight gutters and frame
+    lines as long as a cut is likely, even where balloons bridge it: `corridors` proposes cuts, `proof` looks at them
+    closely. A large candidate with a background of its own is treated as a page. Every region gets the probability that it
+    is a panel (`regions`). The few weights of the three models stand in the code; they come from
+    ``benchmarks/fit_gutter.py``, fitted on the ``tune`` half of the openly licensed books and on pages composed of it.
 
     Args:
         working_side: shorter side of the reduced page in pixels; smaller is faster and loses thin gutters.
         min_score: regions less likely to be a panel are left out.
         min_cut_logit: least log odds of a cut; lower cuts more.
+        min_proposal: least log odds at which a cut is looked at closely.
         max_slant: steepest gutter, as rise over run.
         min_area: least area of a panel, as share of the page.
         min_side: least side of a panel, as share of the page's shorter side.
@@ -43,13 +48,14 @@ class GutterDetector:
     """
 
     name = "gutter"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
-        working_side: int = 720,
+        working_side: int = 640,
         min_score: float = 0.4,
-        min_cut_logit: float = -1.0,
+        min_cut_logit: float = 0.5,
+        min_proposal: float = 0.0,
         max_slant: float = 0.12,
         min_area: float = 0.008,
         min_side: float = 0.05,
@@ -61,6 +67,7 @@ class GutterDetector:
         self.working_side = working_side
         self.min_score = min_score
         self.min_cut_logit = min_cut_logit
+        self.min_proposal = min_proposal
         self.max_slant = max_slant
         self.min_area = min_area
         self.min_side = min_side
@@ -72,13 +79,21 @@ class GutterDetector:
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, surest first; boxes in its pixels; an empty list without any."""
         small = working_copy(image, self.working_side)
-        page = Page(small, line_masks(small, self.line_step, self.line_length))
-        regions = self.regions(page)
-        scored = [(region, region_score(page, region)) for region in regions if not is_blank(page, region)]
-        scored = [item for item in _without_nested(scored) if item[1] >= self.min_score]
+        page = self.page(small)
+        candidates = self.candidates(page)
+        scores = [region_score(evidence) for evidence in region_evidence(page, candidates)]
+        found = sorted(zip(candidates, scores, strict=True), key=lambda item: -item[1])
         height, width = image.shape[:2]
         scales = (width / small.shape[1], height / small.shape[0])
-        return [_detection(region, score, scales, width, height) for region, score in scored]
+        return [_detection(region, score, scales, width, height) for region, score in found if score >= self.min_score]
+
+    def page(self, small: NDArray[np.uint8]) -> Page:
+        """A page at working size with its straight edges."""
+        return Page(small, line_masks(small, self.line_step, self.line_length))
+
+    def candidates(self, page: Page) -> list[Region]:
+        """What is scored: the regions that show something and do not lie inside another."""
+        return _without_nested([region for region in self.regions(page) if not is_blank(page, region)])
 
     def regions(self, page: Page) -> list[Region]:
         """Everything that might be a panel, in working pixels, unscored."""
@@ -121,21 +136,34 @@ class GutterDetector:
 
     def _split(self, page: Page, region: Region, nears: tuple[Mask, ...], depth: int) -> list[Region]:
         """The region cut along gutters until no cut is likely; ``nears`` are the backgrounds they may show."""
-        search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_cut_logit, page.unit)
-        lines = page.lines.window(*region.window)
-        outside = np.bitwise_not(region.shape)
-        best: tuple[Cut, Mask] | None = None
-        for near in nears if depth < _DEEPEST else ():
-            here = near[region.window]
-            if near is not nears[0] and np.count_nonzero(here) < _LEAST_NEAR * here.size:
-                continue
-            cut = best_cut(here | outside, lines, search)
-            if cut is not None and (best is None or cut.logit > best[0].logit):
-                best = (cut, here)
+        best = self._best(page, region, nears) if depth < _DEEPEST else None
         parts = [] if best is None else halves(region, best[1], best[0], trim=0.03)
         if len(parts) < 2:
             return [region]
         return [leaf for part in parts for leaf in self._split(page, part, nears, depth + 1)]
+
+    def _best(self, page: Page, region: Region, nears: tuple[Mask, ...]) -> tuple[Cut, Mask] | None:
+        """The likeliest cut of a region by the closer look, and the background that it was found with."""
+        best: tuple[Cut, Mask] | None = None
+        least = self.min_cut_logit
+        for proof, cut, near in self.proven_cuts(page, region, nears):
+            logit = proof_logit(proof)
+            if logit >= least:
+                best, least = (cut, near), logit
+        return best
+
+    def proven_cuts(self, page: Page, region: Region, nears: tuple[Mask, ...]) -> Iterator[tuple[CutProof, Cut, Mask]]:
+        """Proposed cuts of a region with what the closer look finds, and the background they were proposed with."""
+        search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_proposal, page.unit)
+        lines = page.lines.window(*region.window)
+        outside = np.bitwise_not(region.shape)
+        for near in nears:
+            here = near[region.window]
+            if near is nears[0] or np.count_nonzero(here) >= _LEAST_NEAR * here.size:
+                free = here | outside
+                for cut in proposed_cuts(free, lines, search):
+                    proof = cut_proof(lines.right if cut.vertical else lines.down, free, region.shape, cut)
+                    yield proof, cut, here
 
 
 def _told(part: Region, parent: Region, seen: bool) -> float:
@@ -146,13 +174,13 @@ def _told(part: Region, parent: Region, seen: bool) -> float:
     return float((right - left + bottom - top) * part.support**4)
 
 
-def _without_nested(scored: list[tuple[Region, float]]) -> list[tuple[Region, float]]:
-    """Regions that lie mostly inside a larger one taken out, surest first."""
-    kept: list[tuple[Region, float]] = []
-    for region, score in sorted(scored, key=lambda item: -item[0].area):
-        if all(region.shared(other) <= 0.7 * region.area for other, _ in kept):
-            kept.append((region, score))
-    return sorted(kept, key=lambda item: -item[1])
+def _without_nested(regions: list[Region]) -> list[Region]:
+    """Regions that lie mostly inside a larger one taken out, largest first."""
+    kept: list[Region] = []
+    for region in sorted(regions, key=lambda region: -region.area):
+        if all(region.shared(other) <= 0.7 * region.area for other in kept):
+            kept.append(region)
+    return kept
 
 
 def _detection(region: Region, score: float, scales: tuple[float, float], width: int, height: int) -> Detection:
