@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,3 +24,14 @@ class Detector(Protocol):
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, in no particular order; an empty list when there is none."""
         ...
+
+
+@runtime_checkable
+class ReducedDetector(Protocol):
+    """A detector that looks at pages at a reduced size, and so need not be given all their pixels.
+
+    Attributes:
+        working_side: shorter side in pixels that it reduces pages to.
+    """
+
+    working_side: int

@@ -1,9 +1,8 @@
 """Where a region is cut in two: straight corridors of background, bridged here and there, and straight frame lines.
 
 Every place where a region might be cut is described by a few measurements (`CutEvidence`), and a linear model says how
-likely it is a gutter. The weights were fitted by ``benchmarks/fit_gutter.py`` (logistic regression) on openly licensed
-annotated pages (Golden Age, Pepper & Carrot, Haruko, Climate Frogs, Soup Bowl) and on pages composed from their panels;
-no non-commercial page took part in the fit.
+likely it is a gutter; the likeliest are proposed, and `proof` looks at them closely. The weights were fitted by
+``benchmarks/fit_gutter.py``.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from numpy.typing import NDArray
 
 from comix.detect.background import Mask
 from comix.detect.lines import LineMasks
+from comix.detect.sheared import Floats, Ints, Sheared
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.intp]
-
-_BLOCKS = 24
-"""A line across a region is sampled in this many pieces."""
 _LEAST_COVER = 0.5
 """Corridors with less background are not looked at."""
+_APART = 10
+"""Cuts of one kind that start fewer pixels apart are one cut."""
 
 
 class CutEvidence(NamedTuple):
@@ -57,8 +54,8 @@ class CutEvidence(NamedTuple):
     crowd: float
 
 
-_WEIGHTS = CutEvidence(1.68, 0.21, 1.28, 0.46, 4.4, -0.09, -3.27, -9.66, 15.89, 0.44, 3.09, -2.03)
-_BIAS = -12.54
+_WEIGHTS = CutEvidence(0.41, 1.32, 0.54, -0.66, 6.97, 0.16, -5.12, -18.36, 16.84, -0.07, 6.64, -3.96)
+_BIAS = -15.38
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +66,15 @@ class Cut:
         vertical: whether it runs from top to bottom.
         first: pixel where it starts at its middle, measured across it; ``last``: where it ends (exclusive).
         shear: how far it moves across over the region's whole extent along it, in pixels.
-        logit: log odds that it is a gutter.
+        evidence: what was measured on it.
+        logit: log odds that it is a gutter, by that.
     """
 
     vertical: bool
     first: int
     last: int
     shear: int
+    evidence: CutEvidence
     logit: float
 
 
@@ -96,29 +95,39 @@ class CutSearch:
     unit: int
 
 
-def best_cut(free: Mask, lines: LineMasks, search: CutSearch) -> Cut | None:
-    """The likeliest cut across a region, None when none reaches ``search.min_logit``.
+def proposed_cuts(free: Mask, lines: LineMasks, search: CutSearch, most: int = 3) -> list[Cut]:
+    """The likeliest cuts across a region in either direction, none next to a likelier one of its kind.
 
     Args:
         free: ``(h, w)`` mask of the region's bounding box: background, or not part of the region.
         lines: straight lines in the same box.
         search: what counts as a cut.
+        most: cuts given of each direction.
     """
-    best: Cut | None = None
+    found: list[Cut] = []
     for vertical in (False, True):
         run, extent = free.shape if vertical else free.shape[::-1]
         if extent < 2 * search.min_part + 3 or run < 4 or _best_bound(run, extent, search.unit) < search.min_logit:
             continue
         flat, edge = (free, lines.upright) if vertical else (_turned(free), _turned(lines.lying))
         evidence, place = cut_evidence(flat, edge, search)
-        if len(evidence) == 0:
-            continue
-        logits = (evidence * np.array(_WEIGHTS, np.float32)).sum(axis=1) + _BIAS  # a product would start BLAS threads
-        index = int(logits.argmax())
-        if logits[index] >= search.min_logit and (best is None or logits[index] > best.logit):
-            first, last, shear = place[index].tolist()
-            best = Cut(vertical, first, last, shear, float(logits[index]))
-    return best
+        if len(evidence):
+            found += _likeliest(evidence, place, vertical, search.min_logit, most)
+    return found
+
+
+def _likeliest(evidence: Floats, place: Ints, vertical: bool, min_logit: float, most: int) -> list[Cut]:
+    logits = (evidence * np.array(_WEIGHTS, np.float32)).sum(axis=1) + _BIAS  # a product would start BLAS threads
+    kept: list[Cut] = []
+    for index in np.argsort(-logits, kind="stable").tolist():
+        if logits[index] < min_logit or len(kept) == most:
+            break
+        known = CutEvidence(*evidence[index].tolist())
+        first, last, shear = place[index].tolist()
+        cut = Cut(vertical, first, last, shear, known, float(logits[index]))
+        if all(abs(cut.first - other.first) >= _APART or known.is_line != other.evidence.is_line for other in kept):
+            kept.append(cut)
+    return kept
 
 
 def _turned(mask: Mask) -> Mask:
@@ -143,7 +152,7 @@ def cut_evidence(free: Mask, edge: Mask, search: CutSearch) -> tuple[Floats, Int
     reach = min(int(min(search.max_slant, slack) * width), height // 3)
     step = max(5, width // 80)
     shears = np.arange(-(reach // step) * step, reach + 1, step)
-    line = _Sheared(edge, shears)
+    line = Sheared(edge, shears)
     most = line.profiles[:, max(0, search.min_part - 4) : height - search.min_part + 4].max(axis=1)
     bounds = bound + (_WEIGHTS.line_low + _WEIGHTS.line_high) * (most - 1) + _WEIGHTS.slant * np.abs(shears) / width
     hopeful = np.flatnonzero(bounds >= search.min_logit)
@@ -151,7 +160,7 @@ def cut_evidence(free: Mask, edge: Mask, search: CutSearch) -> tuple[Floats, Int
         return np.zeros((0, len(_WEIGHTS)), np.float32), np.zeros((0, 3), np.intp)
     shears = shears[hopeful]
     line.keep(hopeful)
-    ground = _Sheared(free, shears)
+    ground = Sheared(free, shears)
     index, first, last, cover = _corridors(ground.profiles, search.min_part)
     every = np.arange(len(shears))
     rows = line.profiles[:, search.min_part : height - search.min_part].argmax(axis=1) + search.min_part
@@ -216,7 +225,7 @@ def _lines_beside(profiles: Floats, index: Ints, first: Ints, last: Ints) -> dic
     return {"line_low": np.minimum(*lines), "line_high": np.maximum(*lines), "crowd": np.mean(crowd, axis=0)}
 
 
-def _walls_beside(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
+def _walls_beside(ground: Sheared, line: Sheared, index: Ints, first: Ints, last: Ints) -> dict[str, Floats]:
     """What ends the background beside ``n`` cuts, and how much of them background and edges explain, ``(n,)`` each."""
     open_ground = ground.at(index, ((first + last) // 2)[:, None])[:, 0]
     free = open_ground > 0.6
@@ -231,40 +240,3 @@ def _walls_beside(ground: _Sheared, line: _Sheared, index: Ints, first: Ints, la
         "wall_high": np.maximum(*walls),
         "joint": np.maximum(open_ground, edges).mean(axis=1),
     }
-
-
-class _Sheared:
-    """A ``(run, extent)`` mask looked at along slanted lines, in pieces."""
-
-    def __init__(self, mask: Mask, shears: NDArray[np.signedinteger]) -> None:
-        width, height = mask.shape
-        piece = max(1, round(width / _BLOCKS))
-        count = width // piece
-        rows = np.ascontiguousarray(mask[: count * piece]).reshape(count, piece, height)
-        sums = np.add.reduce(rows, axis=1, dtype=np.uint16 if piece <= 257 else np.uint32)
-        at = (np.arange(count) + 0.5) * piece / width - 0.5
-        self.shifts = np.round(at[None, :] * shears[:, None]).astype(np.intp)
-        self.reach = int(np.abs(self.shifts).max(initial=0))
-        self.columns = np.arange(count)
-        padded = np.zeros((count, height + 2 * self.reach), np.uint8)
-        padded[:, self.reach : self.reach + height] = sums // piece
-        self.padded = padded.astype(np.float32) * np.float32(1 / 255)
-        self.profiles = self._profiles(padded, height)
-
-    def _profiles(self, padded: NDArray[np.uint8], height: int) -> Floats:
-        """Mean along every line of every shear, ``(n_shears, extent)``, 0 to 1."""
-        windows = np.lib.stride_tricks.sliding_window_view(padded, height, axis=1)
-        means = [
-            cv2.reduce(windows[self.columns, self.reach + row], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for row in self.shifts
-        ]
-        return np.asarray(np.concatenate(means) * np.float32(1 / 255), np.float32)
-
-    def keep(self, index: Ints) -> None:
-        """Leaves out all shears but these."""
-        self.shifts, self.profiles = self.shifts[index], self.profiles[index]
-
-    def at(self, index: Ints, row: Ints) -> Floats:
-        """Pieces along lines given by ``(n,)`` shears and ``(n, k)`` rows of each, ``(n, k, n_pieces)``."""
-        where = self.reach + row[:, :, None] + self.shifts[index][:, None, :]
-        np.clip(where, 0, self.padded.shape[1] - 1, out=where)
-        return np.asarray(self.padded[self.columns, where], np.float32)

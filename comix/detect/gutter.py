@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +12,10 @@ from numpy.typing import NDArray
 from comix.core.geometry import Box
 from comix.core.page import Detection
 from comix.detect.background import Mask, background_colours, ground_mask, working_copy
-from comix.detect.corridors import Cut, CutSearch, best_cut
+from comix.detect.corridors import Cut, CutSearch, proposed_cuts
 from comix.detect.lines import line_masks
-from comix.detect.regions import Page, Region, components, halves, is_blank, region_score
+from comix.detect.proof import CutProof, cut_proof, proof_logit
+from comix.detect.regions import Page, Region, components, halves, is_blank, region_evidence, region_score, upright_gap
 
 _DEEPEST = 6
 """A region is cut in two at most this many times in a row."""
@@ -21,38 +25,56 @@ _WHOLE = 0.85
 """A component that covers more than this of what it was found in has not been told from it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known around a region.
+
+    Attributes:
+        nears: masks of the page, one for each background that its gutters may show; the outermost first.
+        gap: usual width of upright gutters there, see `upright_gap`.
+    """
+
+    nears: tuple[Mask, ...] = ()
+    gap: float = 0.0
+
+
 class GutterDetector:
     """Classical panel detector, no network and no download; thread-safe.
 
     A page is reduced, its background colour guessed (paper may be uneven, gutters black or coloured), and what
-    background from the border does not reach is a candidate. Candidates are cut along straight gutters and frame lines
-    as long as a cut is likely, even where balloons bridge it; a large candidate with a background of its own is treated
-    as a page. Every region gets the probability that it is a panel. The few weights of both models stand in the code; they
-    come from ``benchmarks/fit_gutter.py``, fitted on openly licensed pages and pages composed from them.
+    background from the border does not reach is a candidate. Candidates are cut in two along straight gutters and frame
+    lines as long as a cut is likely, even where balloons bridge it: `corridors` proposes cuts, `proof` looks at them
+    closely. A large candidate with a background of its own is treated as a page. Every region gets the probability that it
+    is a panel (`regions`). The few weights of the three models stand in the code; they come from
+    ``benchmarks/fit_gutter.py``, fitted on the ``tune`` half of the openly licensed books and on pages composed of it.
 
     Args:
         working_side: shorter side of the reduced page in pixels; smaller is faster and loses thin gutters.
         min_score: regions less likely to be a panel are left out.
         min_cut_logit: least log odds of a cut; lower cuts more.
+        min_proposal: least log odds at which a cut is looked at closely.
         max_slant: steepest gutter, as rise over run.
         min_area: least area of a panel, as share of the page.
         min_side: least side of a panel, as share of the page's shorter side.
+        min_covered: least share of the page that its panels cover; less is a page of text with a picture.
         tolerance: least difference from the background colour, in grey levels of the strongest channel, that is drawing.
         max_tolerance: the same on uneven paper.
         line_step: least grey levels between the sides of a frame line; ``line_length``: its least length in pixels.
     """
 
     name = "gutter"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
-        working_side: int = 720,
+        working_side: int = 640,
         min_score: float = 0.4,
-        min_cut_logit: float = -1.0,
+        min_cut_logit: float = 0.5,
+        min_proposal: float = 0.0,
         max_slant: float = 0.12,
         min_area: float = 0.008,
         min_side: float = 0.05,
+        min_covered: float = 0.15,
         tolerance: int = 18,
         max_tolerance: int = 50,
         line_step: int = 25,
@@ -61,9 +83,11 @@ class GutterDetector:
         self.working_side = working_side
         self.min_score = min_score
         self.min_cut_logit = min_cut_logit
+        self.min_proposal = min_proposal
         self.max_slant = max_slant
         self.min_area = min_area
         self.min_side = min_side
+        self.min_covered = min_covered
         self.tolerance = tolerance
         self.max_tolerance = max_tolerance
         self.line_step = line_step
@@ -72,30 +96,41 @@ class GutterDetector:
     def detect(self, image: NDArray[np.uint8], page_id: str = "") -> list[Detection]:
         """Panels of a ``(h, w, 3)`` uint8 BGR page, surest first; boxes in its pixels; an empty list without any."""
         small = working_copy(image, self.working_side)
-        page = Page(small, line_masks(small, self.line_step, self.line_length))
-        regions = self.regions(page)
-        scored = [(region, region_score(page, region)) for region in regions if not is_blank(page, region)]
-        scored = [item for item in _without_nested(scored) if item[1] >= self.min_score]
+        page = self.page(small)
+        candidates = self.candidates(page)
+        scores = [region_score(evidence) for evidence in region_evidence(page, candidates)]
+        found = sorted(zip(candidates, scores, strict=True), key=lambda item: -item[1])
+        found = [(region, score) for region, score in found if score >= self.min_score]
+        if sum(region.area for region, _ in found) < self.min_covered * page.area:
+            return []
         height, width = image.shape[:2]
         scales = (width / small.shape[1], height / small.shape[0])
-        return [_detection(region, score, scales, width, height) for region, score in scored]
+        return [_detection(region, score, scales, width, height) for region, score in found]
+
+    def page(self, small: NDArray[np.uint8]) -> Page:
+        """A page at working size with its straight edges."""
+        return Page(small, line_masks(small, self.line_step, self.line_length))
+
+    def candidates(self, page: Page) -> list[Region]:
+        """What is scored: the regions that show something and do not lie inside another."""
+        return _without_nested([region for region in self.regions(page) if not is_blank(page, region)])
 
     def regions(self, page: Page) -> list[Region]:
         """Everything that might be a panel, in working pixels, unscored."""
-        return self._segment(page, page.whole, (), 0)
+        return self._segment(page, page.whole, Around(), 0)
 
-    def _segment(self, page: Page, region: Region, outer: tuple[Mask, ...], depth: int) -> list[Region]:
+    def _segment(self, page: Page, region: Region, outer: Around, depth: int) -> list[Region]:
         """Regions inside one that may have a background of its own; ``outer`` are those around it."""
         near, found = self._tell_apart(page, region)
-        nears = (*outer, near)
-        if outer:
+        around = Around((*outer.nears, near), upright_gap(found, page.unit))
+        if outer.nears:
             told = [part for part in found if part.support > 0.8 and part.area < 0.9 * region.area]
             if sum(part.area for part in told) < 0.5 * region.area:
-                return self._split(page, region, nears, 0)
+                return self._split(page, region, around, 0)
         panels = []
         for part in found:
-            nested = depth < 2 and part.area > 0.4 * page.area and (not outer or part.area < 0.9 * region.area)
-            panels += self._segment(page, part, nears, depth + 1) if nested else self._split(page, part, nears, 0)
+            nested = depth < 2 and part.area > 0.4 * page.area and (not outer.nears or part.area < 0.9 * region.area)
+            panels += self._segment(page, part, around, depth + 1) if nested else self._split(page, part, around, 0)
         return panels
 
     def _tell_apart(self, page: Page, region: Region) -> tuple[Mask, list[Region]]:
@@ -119,23 +154,37 @@ class GutterDetector:
         whole[region.window] = best[1]
         return whole, best[2]
 
-    def _split(self, page: Page, region: Region, nears: tuple[Mask, ...], depth: int) -> list[Region]:
-        """The region cut along gutters until no cut is likely; ``nears`` are the backgrounds they may show."""
-        search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_cut_logit, page.unit)
-        lines = page.lines.window(*region.window)
-        outside = np.bitwise_not(region.shape)
-        best: tuple[Cut, Mask] | None = None
-        for near in nears if depth < _DEEPEST else ():
-            here = near[region.window]
-            if near is not nears[0] and np.count_nonzero(here) < _LEAST_NEAR * here.size:
-                continue
-            cut = best_cut(here | outside, lines, search)
-            if cut is not None and (best is None or cut.logit > best[0].logit):
-                best = (cut, here)
+    def _split(self, page: Page, region: Region, around: Around, depth: int) -> list[Region]:
+        """The region cut along gutters until no cut is likely."""
+        best = self._best(page, region, around) if depth < _DEEPEST else None
         parts = [] if best is None else halves(region, best[1], best[0], trim=0.03)
         if len(parts) < 2:
             return [region]
-        return [leaf for part in parts for leaf in self._split(page, part, nears, depth + 1)]
+        return [leaf for part in parts for leaf in self._split(page, part, around, depth + 1)]
+
+    def _best(self, page: Page, region: Region, around: Around) -> tuple[Cut, Mask] | None:
+        """The likeliest cut of a region by the closer look, and the background that it was found with."""
+        best: tuple[Cut, Mask] | None = None
+        least = self.min_cut_logit
+        for proof, cut, near in self.proven_cuts(page, region, around):
+            logit = proof_logit(proof)
+            if logit >= least:
+                best, least = (cut, near), logit
+        return best
+
+    def proven_cuts(self, page: Page, region: Region, around: Around) -> Iterator[tuple[CutProof, Cut, Mask]]:
+        """Proposed cuts of a region with what the closer look finds, and the background they were proposed with."""
+        search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_proposal, page.unit)
+        lines = page.lines.window(*region.window)
+        outside = np.bitwise_not(region.shape)
+        for near in around.nears:
+            here = near[region.window]
+            if near is around.nears[0] or np.count_nonzero(here) >= _LEAST_NEAR * here.size:
+                free = here | outside
+                for cut in proposed_cuts(free, lines, search):
+                    gap = around.gap if cut.vertical else 0.0
+                    proof = cut_proof(lines.right if cut.vertical else lines.down, free, region.shape, cut, gap)
+                    yield proof, cut, here
 
 
 def _told(part: Region, parent: Region, seen: bool) -> float:
@@ -146,13 +195,13 @@ def _told(part: Region, parent: Region, seen: bool) -> float:
     return float((right - left + bottom - top) * part.support**4)
 
 
-def _without_nested(scored: list[tuple[Region, float]]) -> list[tuple[Region, float]]:
-    """Regions that lie mostly inside a larger one taken out, surest first."""
-    kept: list[tuple[Region, float]] = []
-    for region, score in sorted(scored, key=lambda item: -item[0].area):
-        if all(region.shared(other) <= 0.7 * region.area for other, _ in kept):
-            kept.append((region, score))
-    return sorted(kept, key=lambda item: -item[1])
+def _without_nested(regions: list[Region]) -> list[Region]:
+    """Regions that lie mostly inside a larger one taken out, largest first."""
+    kept: list[Region] = []
+    for region in sorted(regions, key=lambda region: -region.area):
+        if all(region.shared(other) <= 0.7 * region.area for other in kept):
+            kept.append(region)
+    return kept
 
 
 def _detection(region: Region, score: float, scales: tuple[float, float], width: int, height: int) -> Detection:

@@ -1,13 +1,13 @@
 """Regions of a page that may be panels: found between background, cut in two, trimmed, scored.
 
 The score is the probability that a region is a panel, by a linear model of a few measurements (`RegionEvidence`) whose
-weights were fitted by ``benchmarks/fit_gutter.py`` (logistic regression) on regions of openly licensed annotated pages and
-of pages composed from their panels; no non-commercial page took part in the fit.
+weights were fitted by ``benchmarks/fit_gutter.py``; ``benchmarks/detect_gutter.py`` shows how far it holds on other pages.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -101,6 +101,8 @@ class RegionEvidence(NamedTuple):
         frame_low: share of straight edge along the box side with the least; ``frame_high``: along the third.
         fill: share of the box that the shape fills.
         big: 1 when it covers more than 0.6 of the page.
+        bleed: share of its sides that lie on the page's edge.
+        covered: share of the page that all candidates cover together: little on a page of text, much on a page of panels.
     """
 
     side: float
@@ -109,10 +111,12 @@ class RegionEvidence(NamedTuple):
     frame_high: float
     fill: float
     big: float
+    bleed: float
+    covered: float
 
 
-_WEIGHTS = RegionEvidence(12.38, 1.37, 1.25, 1.92, 1.24, -1.08)
-_BIAS = -6.78
+_WEIGHTS = RegionEvidence(8.78, 0.78, 1.48, 1.86, 1.85, -1.7, -1.61, 1.44)
+_BIAS = -6.17
 
 
 def components(near: Mask, min_area: float, min_side: float, offset: tuple[int, int] = (0, 0)) -> list[Region]:
@@ -134,6 +138,31 @@ def components(near: Mask, min_area: float, min_side: float, offset: tuple[int, 
             cv2.drawContours(shape, [contour], 0, 255, cv2.FILLED, offset=(-left, -top))
             regions.append(Region((x + left, y + top, x + left + wide, y + top + high), shape))
     return regions
+
+
+def upright_gap(regions: Sequence[Region], unit: int) -> float:
+    """Median width in pixels of the upright gutters between regions that background told apart; 0 where none is seen.
+
+    Where only lying gutters are seen, half of theirs: upright ones are often half as wide, never wider.
+
+    Args:
+        regions: panels, or groups of panels.
+        unit: shorter side of the page; gaps over a twentieth of it are no gutters.
+    """
+    upright = _gaps([region.box for region in regions], 0.05 * unit)
+    lying = _gaps([(top, left, bottom, right) for left, top, right, bottom in (region.box for region in regions)], 0.05 * unit)
+    return float(np.median(upright)) if upright else float(np.median(lying)) / 2 if lying else 0.0
+
+
+def _gaps(boxes: Sequence[tuple[int, int, int, int]], widest: float) -> list[int]:
+    """Distances between boxes that lie side by side."""
+    return [
+        second[0] - first[2]
+        for first in boxes
+        for second in boxes
+        if 0 <= second[0] - first[2] <= widest
+        and min(first[3], second[3]) - max(first[1], second[1]) > 0.5 * min(first[3] - first[1], second[3] - second[1])
+    ]
 
 
 def halves(region: Region, near: Mask, cut: Cut, trim: float) -> list[Region]:
@@ -187,24 +216,32 @@ def is_blank(page: Page, region: Region) -> bool:
     return float(spread.max()) < _BLANK_SPREAD and float(mean.min()) > _BLANK_LEVEL
 
 
-def region_score(page: Page, region: Region) -> float:
+def region_score(evidence: RegionEvidence) -> float:
     """Probability that a region is a panel, 0 to 1."""
-    logit = _BIAS + sum(weight * value for weight, value in zip(_WEIGHTS, region_evidence(page, region), strict=True))
+    logit = _BIAS + sum(weight * value for weight, value in zip(_WEIGHTS, evidence, strict=True))
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-def region_evidence(page: Page, region: Region) -> RegionEvidence:
-    """The measurements of a region that the score is made of."""
+def region_evidence(page: Page, regions: Sequence[Region]) -> list[RegionEvidence]:
+    """The measurements that the scores of a page's regions are made of."""
+    covered = min(1.0, sum(region.area for region in regions) / page.area)
+    return [_evidence(page, region, covered) for region in regions]
+
+
+def _evidence(page: Page, region: Region, covered: float) -> RegionEvidence:
     left, top, right, bottom = region.box
-    wide, high = right - left, bottom - top
+    height, width = page.image.shape[:2]
+    at_edge = (left <= _NEAR_FRAME, top <= _NEAR_FRAME, right >= width - _NEAR_FRAME, bottom >= height - _NEAR_FRAME)
     frame = sorted(_frame(page, region))
     return RegionEvidence(
-        side=min(0.4, min(wide, high) / page.unit),
+        side=min(0.4, min(right - left, bottom - top) / page.unit),
         support=region.support,
         frame_low=frame[0],
         frame_high=frame[2],
         fill=float(np.count_nonzero(region.shape)) / region.area,
         big=float(region.area > 0.6 * page.area),
+        bleed=sum(at_edge) / 4,
+        covered=covered,
     )
 
 

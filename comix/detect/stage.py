@@ -8,6 +8,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from comix.core.files import digest, write_bytes
 from comix.core.geometry import Box
 from comix.core.ids import escape
@@ -17,10 +20,10 @@ from comix.core.shard import stage_journal
 from comix.core.task import Item, Outcome, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
-from comix.detect.base import Detector
+from comix.detect.base import Detector, ReducedDetector
 from comix.io.coco import PageDetections, write_predictions
 from comix.io.draw import draw_boxes
-from comix.io.images import read_bgr
+from comix.io.images import decode_reduced, read_bgr, read_image_bytes
 from comix.io.tables import count_pages, iter_pages
 
 
@@ -46,16 +49,31 @@ class PageDetector:
 
     def __call__(self, job: DetectJob) -> Outcome:
         """Boxes of one page, clipped to it, as a journal result."""
-        image = read_bgr(job.image)
-        height, width = image.shape[:2]
+        image, (width, height) = self._image(job)
+        scales = (width / image.shape[1], height / image.shape[0])
         found = []
-        for one in self.detector.detect(image, job.page_id):
+        for one in (_scaled(one, scales) for one in self.detector.detect(image, job.page_id)):
             box = one.box.clipped(width, height)
             if one.score >= self.conf_threshold and box.area > 0:
-                found.append(Detection(box, one.score, one.category, one.polygon))
+                found.append(replace(one, box=box))
         if job.vis is not None:
             write_bytes(job.vis, draw_boxes(image, [one.box for one in found], [f"{one.score:.2f}" for one in found]))
         return Outcome(result={"size": [width, height], "detections": [_as_json(one) for one in found]})
+
+    def _image(self, job: DetectJob) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        """The page's pixels, as many as needed, and its full width and height."""
+        if isinstance(self.detector, ReducedDetector) and job.vis is None:
+            return decode_reduced(read_image_bytes(job.image), self.detector.working_side)
+        image = read_bgr(job.image)
+        return image, (image.shape[1], image.shape[0])
+
+
+def _scaled(one: Detection, scales: tuple[float, float]) -> Detection:
+    if scales == (1.0, 1.0):
+        return one
+    across, down = scales
+    box = Box(one.box.x * across, one.box.y * down, one.box.w * across, one.box.h * down)
+    return replace(one, box=box, polygon=tuple((x * across, y * down) for x, y in one.polygon))
 
 
 def _as_json(one: Detection) -> dict[str, Any]:

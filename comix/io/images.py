@@ -34,9 +34,45 @@ def decode_bgr(data: bytes) -> BgrImage:
     image: Any = None
     if data and not _has_alpha_header(data):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    elif _is_plain_rgba(data):
+        image = _composed(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
     if image is None:
         image = _decode_with_pillow(data)
     return np.ascontiguousarray(image)
+
+
+def decode_reduced(data: bytes, short_side: int) -> tuple[BgrImage, tuple[int, int]]:
+    """An image no smaller than needed, and the width and height it has in full, both upright.
+
+    A JPEG is decoded at the smallest of 1/1, 1/2, 1/4, 1/8 that leaves ``short_side`` pixels on its shorter side, which
+    skips most of the work; other formats are decoded in full.
+
+    Raises:
+        ItemError: see `decode_bgr`.
+    """
+    width, height = _jpeg_size(data) if data[:2] == b"\xff\xd8" else (0, 0)
+    for step, flag in _REDUCED:
+        if min(width, height) >= step * short_side:
+            image: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+            if image is not None:
+                return image, (width, height)
+    full = decode_bgr(data)
+    return full, (int(full.shape[1]), int(full.shape[0]))
+
+
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
+)  # fmt: skip
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Upright width and height, from the header; zeros when it cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(io.BytesIO(data)) as image:
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else image.size
+    except (*_DECODER_ERRORS, Image.DecompressionBombError):
+        return 0, 0
 
 
 def read_bgr(path: Path) -> BgrImage:
@@ -196,6 +232,23 @@ def _has_alpha_header(data: bytes) -> bool:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return data[12:16] == b"VP8L" or (data[12:16] == b"VP8X" and bool(data[20] & 0x10))
     return data[:4] == b"GIF8"
+
+
+def _is_plain_rgba(data: bytes) -> bool:
+    """An 8-bit PNG with an alpha channel that nothing in it turns: OpenCV decodes it twice as fast as Pillow."""
+    return data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:26] == b"\x08\x06" and b"eXIf" not in data and b"acTL" not in data
+
+
+def _composed(image: Any) -> BgrImage | None:
+    """``(h, w, 4)`` on white; None when it is not that."""
+    if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
+        return None
+    colour = np.ascontiguousarray(image[:, :, :3])
+    alpha = image[:, :, 3]
+    if int(alpha.min()) < 255:
+        seen = cv2.merge([alpha] * 3)
+        colour = cv2.add(cv2.multiply(colour, seen, scale=1 / 255), cv2.bitwise_not(seen))
+    return np.asarray(colour, np.uint8)
 
 
 def _decode_with_pillow(data: bytes) -> BgrImage:
