@@ -22,6 +22,8 @@ from comix.vlm.lettering import is_wide
 from comix.vlm.lines import TextLine
 from comix.vlm.ocr import analysis_of, kept_lines
 
+_MARGIN = 0.15
+"""Added on both sides of a line, in its size: Tesseract's boxes end with the letters, `TextLine`'s have air around them."""
 _COLUMNS = ("block_num", "par_num", "line_num")
 
 
@@ -76,8 +78,8 @@ def lines_of(table: str, scale: float = 1.0) -> list[TextLine]:
     >>> head = "level page_num block_num par_num line_num word_num left top width height conf text".replace(" ", chr(9))
     >>> rows = ["5 1 1 1 1 1 10 10 40 12 96 HELLO", "5 1 1 1 1 2 60 10 30 12 86 YOU", "4 1 1 1 1 0 10 10 80 12 -1"]
     >>> table = chr(10).join([head, *(row.replace(" ", chr(9)) for row in rows)])
-    >>> [(line.text, line.box.xywh, round(line.confidence, 2)) for line in lines_of(table)]
-    [('HELLO YOU', [10.0, 10.0, 80.0, 12.0], 0.92)]
+    >>> [(line.text, [round(side) for side in line.box.xywh], line.vertical) for line in lines_of(table)]
+    [('HELLO YOU', [10, 8, 80, 16], False)]
     """
     groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -95,8 +97,10 @@ def _line(words: Sequence[dict[str, str]], scale: float) -> TextLine:
     bottom = max(float(one["top"]) + float(one["height"]) for one in words) / scale
     weights = [len(one["text"]) for one in words]
     confidence = float(np.average([max(0.0, float(one["conf"])) for one in words], weights=weights)) / 100
-    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    return TextLine(text, corners, confidence, vertical=bottom - top >= 2 * (right - left))
+    vertical = bottom - top >= 2 * (right - left)
+    aside, above = (_MARGIN * (right - left), 0.0) if vertical else (0.0, _MARGIN * (bottom - top))
+    left, top, right, bottom = left - aside, top - above, right + aside, bottom + above
+    return TextLine(text, ((left, top), (right, top), (right, bottom), (left, bottom)), confidence, vertical)
 
 
 def _run(words: Sequence[str], sent: bytes = b"") -> str:
