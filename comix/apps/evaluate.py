@@ -1,18 +1,22 @@
-"""Figures against ground truth: detection or reading order, of a workspace or of any tool's file.
+"""Figures against ground truth: detection, reading order or text, of a workspace or of any tool's file.
 
 ``truth=`` is a COCO file, or several; ``predictions=`` any COCO file, else the workspace's ``detections=``. Pages are joined by
 page id or exact path. Figures come per source and direction, with 95 % intervals by book and baselines in the same table.
+``target=text`` measures readers (``readers=`` of the workspace, or ``analyses=`` any folder) against transcripts.
 Writes ``metrics.json``, ``table.md`` and ``index.html`` with the worst pages drawn into the run folder.
 
 Examples:
   comix evaluate target=detection truth=hand.json workspace=my_comics
   comix evaluate target=detection truth=[a.json,b.json] predictions=theirs.json images=pages
   comix evaluate target=order truth=hand.json methods=auto,cut,graph,rows,center
+  comix evaluate target=text truth=[hand_transcripts.json,hand_panels.json] readers=ocr,gemma3-4b-page workspace=my_comics
+  comix evaluate target=text truth=openmantra_coco.json language=ja analyses=their_folder
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,11 +24,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from comix.apps.common import say, workspace_of
 from comix.bench.evaluate import TARGETS, Answer, Question, checked_methods
+from comix.bench.evaluate_text import BASELINE, TextQuestion, evaluate_text
 from comix.bench.figures import as_table
 from comix.bench.pictures import write_pictures
+from comix.bench.transcripts import read_transcripts
 from comix.bench.truth import Missing, TruthPage, read_truth
-from comix.core.errors import MissingInputError
+from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import json_bytes, write_bytes
+from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
 from comix.io.cococolumns import CocoColumns, read_columns
 from comix.io.tables import read_pages
@@ -39,13 +46,30 @@ def main(cfg: DictConfig) -> int:
 
     workspace = workspace_of(cfg)
     paths = [Path(one.strip()) for one in str(cfg.truth).strip("[]").split(",") if one.strip()]
+    sources, n_pages, answer = (_text if cfg.target == "text" else _boxes)(cfg, workspace, paths)
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    say(as_table(answer.rows, answer.columns))
+    for note in answer.notes:
+        say(note)
+    _write(folder, cfg.target, paths, sources, answer)
+    n_drawn = write_pictures(
+        folder, f"{cfg.target} on {', '.join(path.name for path in paths)}", answer.rows, dict(answer.columns), answer.worst,
+        answer.notes,
+    )  # fmt: skip
+    hint = "" if n_drawn or not answer.worst else "; for pictures say images=FOLDER that the truth's paths begin in"
+    say(f"evaluate: {n_pages} pages; {folder / 'metrics.json'}, {n_drawn} pages drawn in index.html{hint}")
+    return 0
+
+
+def _boxes(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
+    """The files measured, pages of the truth, and the answer for targets that are about boxes."""
     source, predictions = _predictions(cfg, workspace)
     is_own = predictions is not None and not cfg.predictions
     question = Question(
         truth=read_truth(paths),
         name=(cfg.detections if is_own else Path(source).stem) if source else "",
         predictions=predictions,
-        table=read_pages(workspace.pages_table) if is_own and workspace.pages_table.is_file() else (),
+        table=_table(workspace) if is_own else (),
         category=cfg.category,
         min_score=cfg.min_score,
         missing=cast(Missing, cfg.missing),
@@ -54,19 +78,33 @@ def main(cfg: DictConfig) -> int:
         worst=cfg.worst,
         images=partial(_image, Path(cfg.images) if cfg.images else None, workspace.root if is_own else None),
     )
-    answer = TARGETS[cfg.target](question)
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    say(as_table(answer.rows, answer.columns))
-    for note in answer.notes:
-        say(note)
-    _write(folder, cfg.target, paths, source, answer)
-    n_drawn = write_pictures(
-        folder, f"{cfg.target} on {', '.join(path.name for path in paths)}", answer.rows, dict(answer.columns), answer.worst,
-        answer.notes,
-    )  # fmt: skip
-    hint = "" if n_drawn or not answer.worst else "; for pictures say images=FOLDER that the truth's paths begin in"
-    say(f"evaluate: {len(question.truth)} pages; {folder / 'metrics.json'}, {n_drawn} pages drawn in index.html{hint}")
-    return 0
+    return [Path(source)] if source else [], len(question.truth), TARGETS[cfg.target](question)
+
+
+def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
+    """The same for readers against transcripts."""
+    foreign = [Path(one.strip()) for one in str(cfg.analyses).strip("[]").split(",") if one.strip()]
+    names = [name.strip() for name in str(cfg.readers).strip("[]").split(",") if name.strip()]
+    if not names and not foreign:
+        raise UsageError("readers= is empty: name one or more folders below analysis/, or analyses=FOLDER")
+    readers = {one.name: one for one in foreign} or {name: workspace.require_analyses(name) for name in names}
+    baseline = next(iter(readers.values())).parent / BASELINE
+    question = TextQuestion(
+        truth=read_transcripts(paths, cfg.language),
+        readers=readers,
+        baseline=baseline if baseline.is_dir() and BASELINE not in readers else None,
+        table=() if foreign else _table(workspace),
+        missing=cast(Missing, cfg.missing),
+        n_resamples=cfg.n_resamples,
+        worst=cfg.worst,
+        images=Path(cfg.images) if cfg.images else None,
+        root=workspace.root,
+    )
+    return list(readers.values()), len(question.truth), evaluate_text(question)
+
+
+def _table(workspace: Workspace) -> Sequence[PageRecord]:
+    return read_pages(workspace.pages_table) if workspace.pages_table.is_file() else ()
 
 
 def _predictions(cfg: DictConfig, workspace: Workspace) -> tuple[str, CocoColumns | None]:
@@ -85,17 +123,20 @@ def _image(folder: Path | None, root: Path | None, page: TruthPage, file_name: s
     return root / file_name if root is not None and file_name else Path()
 
 
-def _write(folder: Path, target: str, truth: list[Path], source: str, answer: Answer) -> None:
+def _write(folder: Path, target: str, truth: list[Path], sources: list[Path], answer: Answer) -> None:
     from comix import __version__
 
     def named(path: Path) -> dict[str, Any]:
+        if path.is_dir():
+            return {"path": str(path), "sha256": ""}
         if not path.is_file():
             raise MissingInputError(f"{path}: went away while it was measured")
         return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     document = {
         "target": target, "comix": __version__, "truth": [named(path) for path in truth],
-        "predictions": named(Path(source)) if source else None, "rows": [asdict(row) for row in answer.rows],
+        "predictions": None if not sources else named(sources[0]) if len(sources) == 1 else [named(one) for one in sources],
+        "rows": [asdict(row) for row in answer.rows],
         "notes": answer.notes, "worst": [{"page": page.key, "trouble": page.trouble} for page in answer.worst],
     }  # fmt: skip
     write_bytes(folder / "metrics.json", json_bytes(document, indent=1))

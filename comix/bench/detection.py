@@ -54,7 +54,7 @@ def score_pages(
 
 def detection_rows(name: str, pages: Sequence[ScoredPage], n_resamples: int = 1000) -> list[Row]:
     """The figures of all pages, of each source and of each direction."""
-    groups = grouped(pages, lambda page: page.truth.source, lambda page: page.truth.direction)
+    groups = grouped(pages, {"source": lambda page: page.truth.source, "direction": lambda page: page.truth.direction})
     return [detection_row(name, group, members, n_resamples) for group, members in groups.items()]
 
 

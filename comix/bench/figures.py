@@ -17,7 +17,7 @@ class Row:
 
     Attributes:
         name: what was measured.
-        group: which pages: ``all``, ``source:...`` or ``direction:...``.
+        group: which pages: ``all``, ``source:...``, ``direction:...`` or ``language:...``.
         n_pages: in it.
         figures: by name; None where there was nothing to measure.
         intervals: of some of them, at 95 %, by book; absent where there are fewer than two books.
@@ -30,10 +30,10 @@ class Row:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def grouped(pages: Sequence[Page], source: Callable[[Page], str], direction: Callable[[Page], str]) -> dict[str, list[Page]]:
-    """All pages, then by source, then by direction; a grouping with one group only is left out."""
+def grouped(pages: Sequence[Page], keys: Mapping[str, Callable[[Page], str]]) -> dict[str, list[Page]]:
+    """All pages, then by each key (``source``, ``direction``); a grouping with one group only is left out."""
     groups: dict[str, list[Page]] = {"all": list(pages)}
-    for prefix, key in (("source", source), ("direction", direction)):
+    for prefix, key in keys.items():
         parts: dict[str, list[Page]] = {}
         for page in pages:
             parts.setdefault(f"{prefix}:{key(page)}", []).append(page)

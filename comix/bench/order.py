@@ -102,7 +102,7 @@ def order_found(
 
 def order_rows(name: str, pages: Sequence[OrderedPage], n_resamples: int = 1000) -> list[Row]:
     """The figures of all pages, of each source and of each direction."""
-    groups = grouped(pages, lambda page: page.truth.source, lambda page: page.truth.direction)
+    groups = grouped(pages, {"source": lambda page: page.truth.source, "direction": lambda page: page.truth.direction})
     return [order_row(name, group, members, n_resamples) for group, members in groups.items()]
 
 

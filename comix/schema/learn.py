@@ -35,6 +35,7 @@ class CompareConfig(StageConfig):
     """Keys of ``compare``."""
 
     runs: str = ""
+    readers: str = ""
     format: str = one_of("table", "markdown", "csv", "latex", "json")
     output: str = ""
 

@@ -11,13 +11,16 @@ from comix.schema.base import REQUIRED, StageConfig, one_of
 class EvaluateConfig(StageConfig):
     """Keys of ``evaluate``."""
 
-    target: str = one_of(REQUIRED, "detection", "order")
+    target: str = one_of(REQUIRED, "detection", "order", "text")
     truth: str = REQUIRED
     predictions: str = ""
     detections: str = "gutter"
     images: str = ""
     category: str = one_of("panel", "character", "balloon", "text", "onomatopoeia", "face")
     methods: str = "auto"
+    readers: str = "ocr"
+    analyses: str = ""
+    language: str = ""
     min_score: float = 0.0
     missing: str = one_of("empty", "leave_out")
     n_resamples: int = 1000

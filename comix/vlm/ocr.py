@@ -17,6 +17,8 @@ from comix.vlm.kinds import Kind
 from comix.vlm.lettering import is_wide
 from comix.vlm.lines import LineEngine, TextLine
 
+MODEL = "PP-OCRv6 small"
+
 
 class OcrReader:
     """Reads balloons, captions and sound effects with the bundled PP-OCR models (Latin script, Japanese, Chinese).
@@ -40,6 +42,40 @@ class OcrReader:
         """Text of a ``(h, w, 3)`` uint8 BGR page, each balloon in its panel; a page without text gives empty panels."""
         lines = kept_lines(self._engine.lines(image), self._min_confidence)
         return analysis_of(balloons_of(image, lines), panels, page, image.shape[1], image.shape[0])
+
+
+class LinesReader:
+    """Every line that the engine reads by itself, in the engine's order: what `OcrReader` starts from, for comparison.
+
+    Args:
+        det_side: see `OcrReader`; likewise ``max_upscale`` and ``n_threads``.
+    """
+
+    name = "lines"
+    version = "1"
+    needs_panels = True
+
+    def __init__(self, det_side: int = 1280, max_upscale: float = 2.0, n_threads: int = 1) -> None:
+        self._engine = LineEngine(det_side=det_side, max_upscale=max_upscale, n_threads=n_threads)
+
+    def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
+        """The lines of a ``(h, w, 3)`` uint8 BGR page."""
+        return lines_analysis(self._engine.lines(image), panels, page, image.shape[1], image.shape[0])
+
+
+def lines_analysis(lines: Sequence[TextLine], panels: Sequence[Box], page: PageRecord, width: int, height: int) -> Analysis:
+    """Every line as a text of its own, called dialogue, in the panel that holds most of it."""
+    readings = [PanelReading(panel_number=number, box=box.xywh) for number, box in enumerate(panels, 1)]
+    outside = []
+    for line in lines:
+        item = _item(Balloon(line.text, line.box, "dialogue", round(line.confidence, 3)))
+        owner = panel_of(line.box, panels, float(np.hypot(width, height)))
+        if owner is None:
+            outside.append(UnassignedText.model_validate(item))
+        else:
+            readings[owner].dialogue.append(TextItem.model_validate(item))
+    info = ReaderInfo(name=LinesReader.name, model=MODEL, version=LinesReader.version)
+    return Analysis(page_id=page.page_id, reader=info, panel_source="given", panels=readings, unassigned=outside)
 
 
 def kept_lines(lines: Sequence[TextLine], min_confidence: float) -> list[TextLine]:
@@ -82,7 +118,7 @@ def analysis_of(balloons: Sequence[Balloon], panels: Sequence[Box], page: PageRe
             readings.append(_panel_reading(index + 1, panels[index], mine))
     return Analysis(
         page_id=page.page_id,
-        reader=ReaderInfo(name=OcrReader.name, model="PP-OCRv6 small", version=OcrReader.version),
+        reader=ReaderInfo(name=OcrReader.name, model=MODEL, version=OcrReader.version),
         panel_source="given",
         panels=readings,
         unassigned=unassigned,

@@ -225,6 +225,17 @@ class Ledger:
         sums = [sum(row[place] or 0 for row in rows) for place in range(5)]
         return Totals(float(sums[0]), float(sums[1]), *(int(one) for one in sums[2:]))
 
+    def by_class(self, reader: str) -> dict[str, tuple[int, float]]:
+        """Class -> (attempts, seconds on the wire together) of one reader, over all shares."""
+        found: dict[str, tuple[int, float]] = {}
+        query = "SELECT class, COUNT(*), TOTAL(seconds) FROM attempts WHERE reader = ? AND class != '' GROUP BY class"
+        with self._clear_errors():
+            for database in self._all:
+                for cls, n, seconds in database.execute(query, (reader,)):
+                    before = found.get(cls, (0, 0.0))
+                    found[cls] = (before[0] + n, before[1] + seconds)
+        return found
+
     def raw_replies(self, page_id: str) -> list[tuple[str, str, str, bytes]]:
         """(part, class, detail, raw reply) of every attempt at a page, oldest first."""
         query = "SELECT part, class, detail, reply FROM attempts WHERE page_id = ? ORDER BY id"
