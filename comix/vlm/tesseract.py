@@ -30,8 +30,9 @@ class TesseractReader:
 
     Args:
         language: codes of installed language data, joined by ``+``: ``eng``, ``jpn_vert+jpn``.
-        page_mode: ``--psm``: 11 finds scattered text, 12 with orientation.
+        page_mode: ``--psm``: 12 finds scattered text, columns too; 11 only lines.
         min_confidence: lines read with less, 0 to 1, are dropped.
+        side: longer side, pixels, to which smaller pages are enlarged, at most twice their size.
 
     Raises:
         MissingInputError: no such program, or no data for the language.
@@ -40,7 +41,7 @@ class TesseractReader:
     name = "tesseract"
     needs_panels = True
 
-    def __init__(self, language: str = "eng", page_mode: int = 11, min_confidence: float = 0.5) -> None:
+    def __init__(self, language: str = "eng", page_mode: int = 12, min_confidence: float = 0.5, side: int = 2400) -> None:
         program = shutil.which("tesseract")
         if program is None:
             raise MissingInputError("vlm=tesseract: no program tesseract on the PATH (Debian: apt install tesseract-ocr)")
@@ -53,20 +54,24 @@ class TesseractReader:
                 f"installed: {', '.join(known)}"
             )
         self._words = [program, "-", "-", "-l", language, "--psm", str(page_mode)]
-        self._min_confidence = min_confidence
+        self._min_confidence, self._side = min_confidence, side
         self.version = f"1 with {_run([program, '--version']).split()[1]}, {language}"
 
     def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
         """Text of a ``(h, w, 3)`` uint8 BGR page, each balloon in its panel."""
-        png = cv2.imencode(".png", image)[1].tobytes()
-        lines = kept_lines(lines_of(_run([*self._words, "tsv"], png)), self._min_confidence)
+        scale = min(2.0, max(1.0, self._side / max(image.shape[:2])))
+        shown = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else image
+        table = _run([*self._words, "tsv"], cv2.imencode(".png", shown)[1].tobytes())
+        lines = kept_lines(lines_of(table, scale), self._min_confidence)
         found = analysis_of(balloons_of(image, lines), panels, page, image.shape[1], image.shape[0])
         info = found.reader.model_copy(update={"name": self.name, "model": "tesseract", "version": self.version})
         return found.model_copy(update={"reader": info})
 
 
-def lines_of(table: str) -> list[TextLine]:
+def lines_of(table: str, scale: float = 1.0) -> list[TextLine]:
     """The lines in Tesseract's TSV, whose rows of level 5 are words; a line twice as high as wide is a column.
+
+    ``scale`` is how many times the picture was enlarged; lines are given in the pixels that it had before.
 
     >>> head = "level page_num block_num par_num line_num word_num left top width height conf text".replace(" ", chr(9))
     >>> rows = ["5 1 1 1 1 1 10 10 40 12 96 HELLO", "5 1 1 1 1 2 60 10 30 12 86 YOU", "4 1 1 1 1 0 10 10 80 12 -1"]
@@ -78,16 +83,16 @@ def lines_of(table: str) -> list[TextLine]:
     for row in csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE):
         if row["level"] == "5" and (row["text"] or "").strip():
             groups.setdefault(tuple(row[column] for column in _COLUMNS), []).append(row)
-    return [_line(words) for words in groups.values()]
+    return [_line(words, scale) for words in groups.values()]
 
 
-def _line(words: Sequence[dict[str, str]]) -> TextLine:
+def _line(words: Sequence[dict[str, str]], scale: float) -> TextLine:
     text = ""
     for word in (one["text"].strip() for one in words):
         text += word if not text or (is_wide(text[-1]) and is_wide(word[0])) else f" {word}"
-    left, top = (min(float(one[key]) for one in words) for key in ("left", "top"))
-    right = max(float(one["left"]) + float(one["width"]) for one in words)
-    bottom = max(float(one["top"]) + float(one["height"]) for one in words)
+    left, top = (min(float(one[key]) for one in words) / scale for key in ("left", "top"))
+    right = max(float(one["left"]) + float(one["width"]) for one in words) / scale
+    bottom = max(float(one["top"]) + float(one["height"]) for one in words) / scale
     weights = [len(one["text"]) for one in words]
     confidence = float(np.average([max(0.0, float(one["conf"])) for one in words], weights=weights)) / 100
     corners = ((left, top), (right, top), (right, bottom), (left, bottom))
