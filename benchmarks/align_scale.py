@@ -5,7 +5,12 @@ order) and one JSON per page in the earlier prompt's shape, half of which name t
 damaged: deleted, renamed, or replaced by the JSON of the same file name in another book. Every text holds its page's token.
 
     python benchmarks/align_scale.py --pages 20000
-    python benchmarks/align_scale.py                     # 336,881 pages; about 3 GB below --root, 15 minutes
+    python benchmarks/align_scale.py                     # 336,881 pages; about 6 GB below --root, 15 minutes
+
+References, by two processes each: reading and parsing every JSON with `json`; creating files of the DataSpecs' mean size as
+plainly as can be, and under another name first, which is what it takes that none is ever seen half-written. Both are synced at
+the end, as align's are. Nothing is deleted before the end: ext4 leaves the inodes of files deleted minutes ago alone, and looks
+for others for a millisecond a file. "Starting" is align of one page: imports and worker processes, paid once.
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from comix.core.files import sync_file_system
 
 PAGES_IN_BOOK = 24
 LAYOUTS = ((1, 1), (2, 2), (2, 3), (1, 2, 1), (2, 1, 2), (3, 3, 3), (2, 2, 2), (3, 2))
@@ -136,16 +143,22 @@ class Memory(threading.Thread):
             time.sleep(0.25)
 
 
-def align(root: Path, workspace: str, workers: int, emit: str) -> float:
-    """Run the command; wall seconds."""
+def own(workspace: str) -> str:
+    """A workspace that no earlier run has used."""
+    return f"{workspace}-{os.getpid()}"
+
+
+def align(root: Path, workspace: str, workers: int, emit: str, *more: str) -> tuple[float, float]:
+    """Run the command; seconds on the clock and of processors."""
+    workspace = own(workspace)
     words = [
         sys.executable, "-m", "comix", "align", f"coco={root / 'predictions.json'}", f"vlm_dir={root / 'analyses'}",
         f"image_roots=[{root / 'pages'}]", 'root_map={"E:\\Comics": "' + str(root / "pages") + '"}',
-        f"workspace={root / workspace}", f"workers={workers}", f"emit={emit}",
+        f"workspace={root / workspace}", f"workers={workers}", f"emit={emit}", *more,
     ]  # fmt: skip
-    shutil.rmtree(root / workspace, ignore_errors=True)
     before, started = os.times(), time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     memory = Memory(process.pid)
     memory.start()
     out, _ = process.communicate()
@@ -159,7 +172,38 @@ def align(root: Path, workspace: str, workers: int, emit: str) -> float:
         f"{memory.shared_once / 2**20:,.0f} MiB with shared pages once; exit code {process.returncode}"
     )
     print("  " + out.strip().splitlines()[0])
-    return wall
+    return wall, cpu
+
+
+def starting(root: Path, workers: int) -> tuple[float, float]:
+    """Seconds that align takes of one page."""
+    tiny = root / "tiny"
+    if not tiny.exists():
+        (tiny / "analyses").mkdir(parents=True)
+        (tiny / "pages").mkdir()
+        draw(tiny, 1, 1)
+    align(tiny, f"warm{workers}", workers, "none")
+    return align(tiny, f"w{workers}", workers, "none")
+
+
+def parse(folders: list[str]) -> tuple[int, float]:
+    """Read and parse every JSON of some folders; how many, and seconds of processor time."""
+    n, started = 0, time.process_time()
+    for folder in folders:
+        for path in Path(folder).rglob("*.json"):
+            json.loads(path.read_bytes())
+            n += 1
+    return n, time.process_time() - started
+
+
+def reading_rate(root: Path) -> tuple[float, float]:
+    """JSONs a second that two processes read and parse, on the clock and per second of processor time."""
+    folders = sorted(map(str, (root / "analyses").iterdir()))
+    started = time.perf_counter()
+    with ProcessPoolExecutor(2) as pool:
+        found = list(pool.map(parse, [folders[::2], folders[1::2]]))
+    n = sum(one for one, _ in found)
+    return n / (time.perf_counter() - started), n / sum(cpu for _, cpu in found)
 
 
 def check(root: Path, workspace: str) -> tuple[int, int, int]:
@@ -180,29 +224,46 @@ def check(root: Path, workspace: str) -> tuple[int, int, int]:
     return len(table), n_read, wrong
 
 
-def create(folder: str, part: int, n: int, size: int) -> float:
-    """Write files as plainly as can be, in folders of 24; seconds."""
-    data = b"x" * size
-    started = time.perf_counter()
+def create(folder: str, part: int, n: int, size: int, renamed: bool) -> float:
+    """Write files as plainly as can be, in folders of 24, or under another name first; seconds of processor time."""
+    data, started = b"x" * size, time.process_time()
     for number in range(n):
         path = f"{folder}/{part}-{number // PAGES_IN_BOOK}"
         if number % PAGES_IN_BOOK == 0:
             os.makedirs(path, exist_ok=True)  # noqa: PTH103  (the floor: as plain as can be)
-        with open(f"{path}/{number}.json", "wb") as stream:  # noqa: PTH123
+        name = f"{path}/{number}.json"
+        with open(f"{path}/.{number}" if renamed else name, "wb") as stream:  # noqa: PTH123
             stream.write(data)
-    return time.perf_counter() - started
+        if renamed:
+            os.rename(f"{path}/.{number}", name)  # noqa: PTH104
+    return time.process_time() - started
 
 
-def creation_rate(root: Path, n_files: int, size: int) -> float:
-    """Files a second that two processes create."""
-    folder = root / "floor"
-    shutil.rmtree(folder, ignore_errors=True)
+def creation(root: Path, n_files: int, size: int, renamed: bool) -> tuple[float, float]:
+    """Files a second that two processes create and sync, on the clock and per second of processor time."""
+    folder = root / own(f"floor {renamed}")
+    folder.mkdir()
     started = time.perf_counter()
     with ProcessPoolExecutor(2) as pool:
-        list(pool.map(create, [str(folder)] * 2, (0, 1), [n_files // 2] * 2, [size] * 2))
-    rate = n_files / (time.perf_counter() - started)
-    shutil.rmtree(folder)
-    return rate
+        seconds = list(pool.map(create, [str(folder)] * 2, (0, 1), [n_files // 2] * 2, [size] * 2, [renamed] * 2))
+    sync_file_system(folder)
+    return n_files / (time.perf_counter() - started), n_files / sum(seconds)
+
+
+def emission(root: Path, with_files: tuple[float, float], without: tuple[float, float]) -> None:
+    """Print what the files cost beyond aligning, against plain creation."""
+    found = (root / own("written") / "dataspec").rglob("*.json")
+    sizes = [path.stat().st_size for path, _ in zip(found, range(1000), strict=False)]
+    n_specs = sum(1 for _ in (root / own("written") / "lists" / "dataspec_all_list.txt").open())
+    spent = [max(one - other, 1e-9) for one, other in zip(with_files, without, strict=True)]
+    print(f"DataSpecs: {n_specs:,} of {sum(sizes) // len(sizes):,} bytes; beyond aligning {n_specs / spent[0]:,.0f} files/s")
+    print(f"  and {1e6 * spent[1] / n_specs:.0f} us of processor time a file")
+    for label, renamed in (("plainly", False), ("under another name first", True)):
+        rate, per_cpu = creation(root, min(n_specs, 50_000), sum(sizes) // len(sizes), renamed)
+        print(
+            f"  two processes create such files {label}: {rate:,.0f}/s, {1e6 / per_cpu:.0f} us of processor time; "
+            f"align does {n_specs / spent[0] / rate:.2f} x, by processor time {n_specs / spent[1] / per_cpu:.2f} x"
+        )
 
 
 def main() -> None:
@@ -214,28 +275,26 @@ def main() -> None:
     arguments = parser.parse_args()
     root, n = arguments.root, arguments.pages
     if not (arguments.keep and (root / "predictions.json").is_file()):
-        shutil.rmtree(root, ignore_errors=True)
         (root / "pages").mkdir(parents=True)
         started = time.perf_counter()
         counts = draw(root, n, arguments.seed)
         print(f"drew {n:,} pages in {time.perf_counter() - started:.0f} s; JSONs damaged: {counts}")
+    size = (root / "predictions.json").stat().st_size / 2**20
+    print(f"{size:,.0f} MiB of COCO; load of the machine {os.getloadavg()[0]:.1f}")
+    rate, per_cpu = reading_rate(root)
+    print(f"two processes read and parse {rate:,.0f} JSONs/s, {per_cpu:,.0f} a core second")
+    begin = starting(root, 2)
+    one, two = align(root, "one", 1, "none"), align(root, "two", 2, "none")
+    print(f"two workers are {one[0] / two[0]:.2f} times as fast as one")
+    net = [spent - start for spent, start in zip(two, begin, strict=True)]
     print(
-        f"{(root / 'predictions.json').stat().st_size / 2**20:,.0f} MiB of COCO; load of the machine {os.getloadavg()[0]:.1f}"
+        f"two workers without starting: {n / net[0]:,.0f} pages/s, {n / net[0] / rate:.2f} of reading; "
+        f"{1e6 * net[1] / n:.0f} us of processor time a page, {per_cpu * net[1] / n:.1f} times that of reading a JSON"
     )
-    one = align(root, "one", 1, "none")
-    two = align(root, "two", 2, "none")
-    print(f"two workers are {one / two:.2f} times as fast as one")
     written = align(root, "written", 2, "everything")
-    n_pages, n_read, wrong = check(root, "written")
+    n_pages, n_read, wrong = check(root, own("written"))
     print(f"{n_pages:,} pages, {n_read:,} with text, {wrong} with text of another page")
-    specs = [path.stat().st_size for path, _ in zip((root / "written" / "dataspec").rglob("*.json"), range(1000), strict=False)]
-    n_specs = sum(1 for _ in (root / "written" / "lists" / "dataspec_all_list.txt").open())
-    floor = creation_rate(root, min(n_specs, 50_000), sum(specs) // len(specs))
-    rate = n_specs / max(written - two, 1e-9)
-    print(
-        f"DataSpecs: {rate:,.0f} files/s beyond aligning; two processes create {floor:,.0f} such files/s: "
-        f"{rate / floor:.2f} of it"
-    )
+    emission(root, written, two)
     print(f"load of the machine {os.getloadavg()[0]:.1f}")
     if not arguments.keep:
         shutil.rmtree(root)

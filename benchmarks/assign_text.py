@@ -91,7 +91,7 @@ def detected(panels: list[Box], fault: str, direction: str, rng: random.Random) 
                 else [Box(box.x, box.y, box.w * share, box.h), Box(box.x + box.w * share, box.y, box.w * (1 - share), box.h)]
             )
         found += [(jittered(part, rng), number) for part in parts]
-    order = order_panels([box for box, _ in found], direction, "cut").indices  # type: ignore[arg-type]
+    order = order_panels([box for box, _ in found], direction, size=(WIDTH, HEIGHT)).indices  # type: ignore[arg-type]
     return [found[index][0] for index in order], [found[index][1] for index in order]
 
 

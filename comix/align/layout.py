@@ -155,7 +155,7 @@ def _joined(found: list[Box], slack: float) -> list[Box]:
 
 def _gutter(panels: Sequence[Box]) -> float:
     """Usual distance between boxes that face each other with nothing between: three quarters up the sorted distances,
-    because a cut panel brings some of nothing.
+    because a cut panel brings some of nothing. A distance in which a panel has room is no gutter.
     """
     gaps = []
     edges = [(one.x, one.y, one.x + one.w, one.y + one.h, one.w, one.h) for one in panels]
@@ -166,7 +166,7 @@ def _gutter(panels: Sequence[Box]) -> float:
                 right = min(right, x2 - r)
             if y2 + b2 > 2 * b and min(r, r2) - max(x, x2) > 0.3 * min(w, w2):
                 below = min(below, y2 - b)
-        gaps += [max(0.0, gap) for gap in (right, below) if gap < math.inf]
+        gaps += [max(0.0, gap) for gap, side in ((right, w), (below, h)) if gap < _LEAST_GAP * side]
     gaps.sort()
     return gaps[(3 * len(gaps)) // 4] if gaps else 0.0
 

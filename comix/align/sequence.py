@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from comix.align.layout import Usual, covered_share, halves_apart, holes, split_odds
 from comix.core.geometry import Box
@@ -81,21 +82,46 @@ def pairs_in_sequence(
         return [Pair(index, index, _SURE) for index in range(len(panels))]
     empty = [] if is_full and len(readings) <= len(panels) else holes(panels, page_size)
     usual = Usual.of(panels)
-    elements, numbers = _with_holes(panels, empty, direction)
-    pairs, cost = _best(_steps(elements, numbers, readings, counts, page_size, usual), numbers, len(readings))
+
+    def along(elements: Sequence[Box], numbers: Sequence[int | None]) -> _Way:
+        return _best(_steps(elements, numbers, readings, counts, page_size, usual), numbers, len(readings))
+
+    found = _over_holes(panels, empty, direction, page_size, along)
     apart = halves_apart(panels, usual)
     if apart is not None:
         first, second = apart
         whole = [box for index, box in enumerate(panels) if index != second]
         whole[first] = panels[first].union(panels[second])
         kept = [index for index in range(len(panels)) if index != second]
-        order = order_panels(whole, direction).indices
-        elements, numbers = _with_holes([whole[one] for one in order], empty, direction)
-        numbers = [None if one is None else kept[order[one]] for one in numbers]
-        joined = _best(_steps(elements, numbers, readings, counts, page_size, usual), numbers, len(readings))
-        if joined[1] < cost + _TOGETHER:
-            return joined[0]
-    return pairs
+        order = order_panels(whole, direction, size=page_size).indices
+        joined = _over_holes([whole[one] for one in order], empty, direction, page_size, along)
+        if joined.cost < found.cost + _TOGETHER:
+            return [Pair(kept[order[one.panel]], one.reading, one.confidence) for one in joined.pairs]
+    return found.pairs
+
+
+class _Way(NamedTuple):
+    """The cheapest way through: its pairs and cost, and whether a reading goes into a hole."""
+
+    pairs: list[Pair]
+    cost: float
+    uses_hole: bool
+
+
+def _over_holes(
+    panels: Sequence[Box],
+    empty: Sequence[Box],
+    direction: Direction,
+    page_size: tuple[float, float],
+    along: Callable[[Sequence[Box], Sequence[int | None]], _Way],
+) -> _Way:
+    """The way along panels and holes; where it uses a hole, in the order that the rule gives with the hole as a panel."""
+    found = along(*_with_holes(panels, empty, direction, page_size))
+    again = _ordered_with_holes(panels, empty, direction, page_size) if found.uses_hole else None
+    if again is None:
+        return found
+    other = along(*again)
+    return other if other.uses_hole else found
 
 
 def boxes_count(readings: Sequence[PanelRead], panels: Sequence[Box]) -> bool:
@@ -112,12 +138,14 @@ def panel_around(box: Box, panels: Sequence[Box]) -> int | None:
     return index if share >= 1 / 3 else None
 
 
-def _with_holes(panels: Sequence[Box], empty: Sequence[Box], direction: Direction) -> tuple[list[Box], list[int | None]]:
+def _with_holes(
+    panels: Sequence[Box], empty: Sequence[Box], direction: Direction, page_size: tuple[float, float]
+) -> tuple[list[Box], list[int | None]]:
     """Panels and holes in reading order, and which panel each is (None for a hole); the panels keep their own order."""
     if not empty:
         return list(panels), list(range(len(panels)))
     everything = [*panels, *empty]
-    order = order_panels(everything, direction).indices
+    order = order_panels(everything, direction, size=page_size).indices
     elements: list[tuple[float, int]] = [(float(index), index) for index in range(len(panels))]
     previous = -1
     for step, index in enumerate(order):
@@ -127,6 +155,20 @@ def _with_holes(panels: Sequence[Box], empty: Sequence[Box], direction: Directio
             elements.append((previous + 0.5 + step / (2 * len(order)) / 2, index))
     indices = [index for _, index in sorted(elements)]
     return [everything[index] for index in indices], [index if index < len(panels) else None for index in indices]
+
+
+def _ordered_with_holes(
+    panels: Sequence[Box], empty: Sequence[Box], direction: Direction, page_size: tuple[float, float]
+) -> tuple[list[Box], list[int | None]] | None:
+    """As `_with_holes`, the panels in the order that the rule gives once the missed ones are there again.
+
+    None where the panels' own order is not the rule's: people who ordered them saw the whole page.
+    """
+    if order_panels(panels, direction, size=page_size).indices != tuple(range(len(panels))):
+        return None
+    everything = [*panels, *empty]
+    order = order_panels(everything, direction, size=page_size).indices
+    return [everything[index] for index in order], [index if index < len(panels) else None for index in order]
 
 
 def _steps(
@@ -189,21 +231,23 @@ def _hint_costs(description: str, elements: Sequence[Box], page_size: tuple[floa
     return costs
 
 
-def _best(steps: _Steps, numbers: Sequence[int | None], m: int) -> tuple[list[Pair], float]:
-    """The cheapest way through and its cost; a pair is the surer the dearer the ways that put its reading elsewhere."""
+def _best(steps: _Steps, numbers: Sequence[int | None], m: int) -> _Way:
+    """The cheapest way through; a pair is the surer the dearer the ways that put its reading elsewhere."""
     n = len(numbers)
     there, back = _forward(steps, n, m), _backward(steps, n, m)
     pairs: list[Pair] = []
+    uses_hole = False
     i, j = n, m
     while i or j:
         a, b = _step_before(steps, there, i, j)
         if j > b and i > a:
             panel = a if i - a == 1 or steps.pair[a][b] <= steps.pair[a + 1][b] else a + 1
             number = numbers[panel]
+            uses_hole = uses_hole or number is None
             if number is not None:
                 pairs.append(Pair(number, b, round(_SURE * _share(steps, there, back, b, a, i), 4)))
         i, j = a, b
-    return pairs[::-1], there[n][m]
+    return _Way(pairs[::-1], there[n][m], uses_hole)
 
 
 def _forward(steps: _Steps, n: int, m: int) -> list[list[float]]:

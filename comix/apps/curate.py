@@ -34,11 +34,15 @@ def main(cfg: DictConfig) -> int:
         raise UsageError(f"phash_radius={cfg.phash_radius}: wanted 0 to 16 bits of 64")
     if cfg.subset_name and not cfg.subset:
         raise UsageError(f"subset_name={cfg.subset_name}: names no condition; add subset='quality_score >= 3'")
+    if cfg.shard and cfg.subset:
+        raise UsageError(f"subset={cfg.subset}: lists are written by the run without shard=; leave one of them out")
     subset = asked_subset(workspace, cfg.subset, cfg.subset_name) if cfg.subset else None
     aligned = (workspace.alignment_dir / "alignment.parquet").is_file()
     if aligned:
         require_alignment(workspace)
     summaries = run_curate(workspace, cfg.detections, page_types, cfg.phash_radius if cfg.near else None, run_options(cfg))
+    if cfg.shard:
+        return max([finish(summary, workspace) for summary in summaries])
     if aligned:
         summaries[-1].notes.append(f"{derive_training(workspace)} pages in {workspace.lists_dir / 'training.txt'}")
     else:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = (
     "hydra-core", "opencv-python-headless", "pillow", "pandas", "pyarrow", "pymupdf", "py7zr", "rapidocr", "onnxruntime",
+    "openai",
 )  # fmt: skip
 _RAR_READERS = ("bsdtar", "unar", "unrar", "7z", "7zz")
 

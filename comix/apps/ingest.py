@@ -40,6 +40,7 @@ def main(cfg: DictConfig) -> int:
     read = ReadRules(cfg.format, cfg.language, cfg.box_format, cfg.detector, cfg.id_map)
     join = JoinRules(cfg.image_root, cfg.book, read_book_map(cfg.book_map), cfg.first_page)
     summary = run_ingest(workspace, Path(cfg.input), name, read, join, run_options(cfg))
-    derive_predictions(workspace, name)
+    if not cfg.shard:
+        derive_predictions(workspace, name)
     code = finish(summary, workspace)
     return code or int(summary.inputs > 0 and summary.done == 0)

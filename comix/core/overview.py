@@ -18,6 +18,9 @@ _OWN_INPUTS = {"ingest": "pages", "export": "books", "synth": "pages"}
 """Stages whose inputs are not the pages of the table, and what they are: entries of foreign files, books or shards, composed
 pages."""
 
+_GROUPS = ("curate", "near")
+"""What `curate` keeps of the groups of similar pages that it looked at; there need be none."""
+
 _TAKES_A_LIST = frozenset({"train", "embed"})
 """Stages that work on listed pages: what is not listed is not to do."""
 
@@ -55,6 +58,9 @@ def stage_counts(workspace: Workspace, page_ids: Collection[str]) -> list[StageC
             with Journal(path, variant, read_only=True) as journal:
                 if stage in ("extract", "convert"):
                     found += _container_counts(stage, variant, journal)
+                    continue
+                if (stage, variant) == _GROUPS:
+                    found.append(_counted(stage, variant, "groups", journal.counts(), is_child=False))
                     continue
                 if stage in _OWN_INPUTS:
                     found.append(_counted(stage, variant, _OWN_INPUTS[stage], journal.counts(), is_child=False))

@@ -46,12 +46,12 @@ class PageRecord:
     width: int
     height: int
     sha256: str
-    md5: str
-    phash: str
-    page_type: str
-    reading_direction: str
-    container: str
-    member: str
+    md5: str = ""
+    phash: str = ""
+    page_type: str = ""
+    reading_direction: str = ""
+    container: str = ""
+    member: str = ""
     title: str = ""
     language: str = ""
     writer: str = ""

@@ -149,7 +149,7 @@ class BoxData(pl.LightningDataModule):
     ) -> None:  # fmt: skip
         super().__init__()
         if not settings.train:
-            raise MissingInputError("data.train is empty: name at least one source {coco: FILE, images: FOLDER}")
+            raise MissingInputError("task.data.train is empty: name at least one source {coco: FILE, images: FOLDER}")
         self.settings, self.batch_size, self.steps, self.seed = settings, batch_size, steps, seed
         self.pages = read_box_pages(settings.train, settings.classes)
         self.val_pages = read_box_pages(settings.val, settings.classes) if settings.val else []

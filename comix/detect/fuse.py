@@ -72,7 +72,7 @@ class FusionModel:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-FITTED = FusionModel(BoxEvidence(-0.14, 0.83, 0.55, 1.35, 1.18, 1.17, 2.19, -0.71, -0.39, -1.02, 0.02, 0.01, -0.51), -4.83)
+FITTED = FusionModel(BoxEvidence(-0.16, 0.83, 0.56, 1.32, 1.26, 1.22, 2.22, -0.86, -0.32, -1.02, 0.02, 0.0, -0.51), -4.77)
 
 
 def fuse(

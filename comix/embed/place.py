@@ -85,7 +85,8 @@ def is_of_another_model(folder: Path, checkpoint: Path) -> bool:
     """Whether the store in this folder was made with another model than this checkpoint's; False without a store."""
     if not (folder / STORE / "zarr.json").is_file():
         return False
-    return read_json(folder / STORE / "zarr.json").get("attributes", {}).get("model_hash") != identity(checkpoint)
+    attributes = read_json(folder / STORE / "zarr.json").get("attributes", {})
+    return str(attributes.get("model_hash")) != identity(checkpoint)
 
 
 def mark_finished(folder: Path, model_hash: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from comix.core.errors import UsageError
 from comix.core.files import atomic_writer, digest, json_bytes, write_if_changed
-from comix.core.journal import Journal
 from comix.core.page import PageRecord
+from comix.core.shard import stage_journal
 from comix.core.task import Item, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -57,8 +57,10 @@ def run_export(workspace: Workspace, settings: ExportSettings, pages_per_shard: 
     items = _items(workspace, settings, pages, found, pages_per_shard, fingerprints)
     build: Callable[[], Exporter] = partial(build_exporter, settings)
     variant = f"{settings.format}-{digest(str(settings.output.resolve()))[:8]}"
-    with Journal(workspace.journal("export"), variant) as journal:
+    with stage_journal(workspace.journal("export"), variant, options.shard) as journal:
         summary = run_stage("export", unit, items, build, journal, options, n_jobs)
+        if not options.shard.is_all:
+            return summary
         done = {row.key: row.result for row in journal.rows("done", parents_only=True)}
     if settings.format in WHOLE_NAME and not summary.interrupted:
         jobs = page_jobs(workspace, pages, found)

@@ -12,6 +12,7 @@ from pathlib import Path
 from comix.core.errors import FileFormatError, UsageError
 from comix.core.files import digest, write_if_changed
 from comix.core.journal import Journal, Row
+from comix.core.shard import part_journals, stage_journal
 from comix.core.task import Item, RunOptions
 from comix.core.work import Summary, run_stage
 from comix.core.workspace import Workspace
@@ -77,9 +78,11 @@ def run_ingest(workspace: Workspace, source: Path, name: str, read: ReadRules, j
     items = _items(workspace, root, name, read, index, survey, from_where)
     build: Callable[[], PageIngester] = build_ingester
     n_items = sum(len(found) for found in survey.matches.values()) + len(survey.faults)
-    with Journal(workspace.journal("ingest"), name) as journal:
+    with stage_journal(workspace.journal("ingest"), name, options.shard) as journal:
         seen: set[str] = set()
         summary = run_stage("ingest", "pages", _noted(items, seen), build, journal, options, n_items)
+        if not options.shard.is_all:
+            return summary
         if options.limit is None and not summary.interrupted:
             stale = (row.key for row in journal.rows() if row.key not in seen and row.result.get("source") == from_where)
             journal.forget(list(stale))
@@ -100,7 +103,7 @@ def _refuse_taken(workspace: Workspace, name: str) -> None:
     taken = workspace.predictions(name).is_file() or workspace.analysis_dir(name).is_dir()
     if taken:
         with Journal(workspace.journal("ingest"), name) as journal:
-            ours = next(journal.rows(), None) is not None
+            ours = next(journal.rows(), None) is not None or bool(part_journals(journal.path, name))
         if not ours:
             raise UsageError(f"name={name}: detections or analyses of this name were made by another stage; name another")
 

@@ -11,10 +11,15 @@ from natsort import natsort_keygen, ns
 
 from comix.core.errors import FileFormatError
 from comix.core.files import write_if_changed
+from comix.core.issues import issue_sort
 from comix.core.page import PageRecord
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_NEEDED = frozenset(("page_id", "book_id", "page_num", "image_path", "width", "height", "sha256"))
+"""What every page table has; tables of earlier versions lack some of the other columns, which are "" then."""
 
 
 def write_pages(path: Path, pages: Iterable[PageRecord]) -> int:
@@ -50,40 +55,36 @@ def read_pages(path: Path) -> list[PageRecord]:
     """Every row of the page table, in its order.
 
     Raises:
-        FileFormatError: not a page table of this version.
+        FileFormatError: not a page table.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-    missing = sorted(set(PageRecord.columns()) - set(table.column_names))
-    if missing:
-        raise FileFormatError(f"{path}: not a page table, columns missing: {', '.join(missing)}; run comix extract again")
-    return [PageRecord(**row) for row in table.select(PageRecord.columns()).to_pylist()]
+    return list(iter_pages(path))
 
 
 def iter_pages(path: Path, at_once: int = 4096) -> Iterator[PageRecord]:
     """Every row of the page table, in its order, some thousand in memory at a time.
 
     Raises:
-        FileFormatError: not a page table of this version.
+        FileFormatError: not a page table.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as table:
-            missing = sorted(set(PageRecord.columns()) - set(table.schema_arrow.names))
+            names = table.schema_arrow.names
+            missing = sorted(_NEEDED - set(names))
             if missing:
                 raise FileFormatError(
                     f"{path}: not a page table, columns missing: {', '.join(missing)}; run comix extract again"
                 )
-            for batch in table.iter_batches(at_once, columns=PageRecord.columns()):
-                columns = [batch.column(name).to_pylist() for name in PageRecord.columns()]
-                yield from map(PageRecord, *columns)
+            present = [name for name in PageRecord.columns() if name in names]
+            for batch in table.iter_batches(at_once, columns=present):
+                columns = {name: batch.column(name).to_pylist() for name in present}
+                for name in set(PageRecord.columns()) - set(present):
+                    columns[name] = [""] * len(batch)
+                if "issue_sort" not in names:
+                    columns["issue_sort"] = list(map(issue_sort, columns["issue"]))
+                yield from map(PageRecord, *(columns[name] for name in PageRecord.columns()))
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
 

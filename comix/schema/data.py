@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from comix.schema.base import REQUIRED, ShardedConfig, StageConfig, WorkConfig, one_of
+from comix.schema.base import REQUIRED, ShardedConfig, StageConfig, one_of
 
 FORMATS_WRITTEN = (
     "coco", "comix_xml", "manga109", "acbf", "json_sidecar", "imagefolder", "parquet", "webdataset",
@@ -111,7 +111,7 @@ class AlignConfig(ShardedConfig):
 
 
 @dataclass
-class CurateConfig(WorkConfig):
+class CurateConfig(ShardedConfig):
     """Keys of ``curate``."""
 
     detections: str = "gutter"
@@ -123,7 +123,7 @@ class CurateConfig(WorkConfig):
 
 
 @dataclass
-class ExportConfig(WorkConfig):
+class ExportConfig(ShardedConfig):
     """Keys of ``export``."""
 
     format: str = one_of(REQUIRED, *FORMATS_WRITTEN)
@@ -135,7 +135,7 @@ class ExportConfig(WorkConfig):
 
 
 @dataclass
-class IngestConfig(WorkConfig):
+class IngestConfig(ShardedConfig):
     """Keys of ``ingest``."""
 
     format: str = one_of(REQUIRED, *FORMATS_READ)

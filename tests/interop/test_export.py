@@ -234,3 +234,33 @@ def test_words_made_for_other_boxes_stay_behind(comix: Callable[..., Any], sourc
     ran = comix("export", "format=comix_xml", "detections=theirs", f"output={tmp_path / 'out'}", f"workspace={source}")
     assert f"texts of {N_PAGES} pages were left out" in ran.out
     assert "BOOM" not in "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out").rglob("*.xml"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def in_shares(comix: Callable[..., Any], *words: str) -> Any:
+    """Two shares, then the run that puts them together; what that says."""
+    for share in ("shard=1/2", "shard=2/2"):
+        assert comix(*words, share).code == 0
+    return comix(*words)
+
+
+def test_shares_give_what_one_run_gives(source: Path, fresh: Path, tmp_path: Path, comix: Callable[..., Any]) -> None:
+    for name in ("coco", "comix_xml"):
+        words = ("export", f"format={name}", "detections=theirs", f"workspace={source}")
+        assert comix(*words, f"output={tmp_path / name}").code == 0
+        assert "0 to do" in in_shares(comix, *words, f"output={tmp_path / name}-shared").out
+        assert contents(tmp_path / name) == contents(tmp_path / f"{name}-shared")
+    words = ("ingest", "format=comix_xml", f"input={tmp_path / 'comix_xml'}", f"workspace={fresh}")
+    assert "0 to do" in in_shares(comix, *words).out
+    assert regions(fresh, "comix_xml") == regions(source, "theirs")
+    words = ("curate", "detections=comix_xml", f"workspace={fresh}")
+    assert comix(*words, "shard=1/2", "subset=rcnn_panels > 0").code == 2
+    assert in_shares(comix, *words).code == 0
+    table = (fresh / "curation.parquet").read_bytes()
+    (fresh / "curation.parquet").unlink()
+    (fresh / "journal" / "curate.sqlite").unlink()
+    assert comix(*words).code == 0
+    assert (fresh / "curation.parquet").read_bytes() == table

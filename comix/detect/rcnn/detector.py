@@ -45,7 +45,7 @@ class FasterRcnnDetector:
     """
 
     def __init__(
-        self, weights: str = "", sha256: str = "", min_score: float = 0.5, overlap: float = 0.8,
+        self, weights: str = "", sha256: str = "", min_score: float = 0.75, overlap: float = 0.8,
         constant_score: bool = False, device: str = "auto", name: str = "faster_rcnn",
     ) -> None:  # fmt: skip
         self.name, self.min_score, self.overlap = name, min_score, overlap

@@ -9,16 +9,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from comix.core.errors import ItemError
-from comix.io.containers.rarvolumes import read_vint
-
-_RAR4: Final = b"Rar!\x1a\x07\x00"
-_RAR5: Final = b"Rar!\x1a\x07\x01\x00"
-_RAR4_END: Final = bytes.fromhex("c43d7b00400700")
-_RAR5_END: Final = bytes.fromhex("1d77565103050400")
-_MAX_HEADER: Final = 2 << 20
+from comix.io.containers.rarblocks import MAX_HEADER, RAR4, RAR4_END, RAR5, RAR5_END, Block5, read_block5, read_vint
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +55,9 @@ def list_rar(path: Path) -> list[RarEntry]:
     with path.open("rb") as opened:
         magic = opened.read(8)
         try:
-            if magic == _RAR5:
+            if magic == RAR5:
                 return list(_rar5(opened, path.stat().st_size))
-            if magic.startswith(_RAR4):
+            if magic.startswith(RAR4):
                 opened.seek(7)
                 return list(_rar4(opened, path.stat().st_size))
         except (struct.error, IndexError, UnicodeDecodeError) as error:
@@ -74,25 +68,18 @@ def list_rar(path: Path) -> list[RarEntry]:
 def rar_comment(path: Path) -> bytes:
     """The comment of a RAR 5 archive when it is stored, else empty; ComicBookInfo may live there."""
     with path.open("rb") as opened:
-        if opened.read(8) != _RAR5:
+        if opened.read(8) != RAR5:
             return b""
         try:
-            while lead := opened.read(16):
-                start = opened.tell() - len(lead)
-                size, at = read_vint(lead, 4)
-                opened.seek(start + at)
-                head = opened.read(min(size, _MAX_HEADER))
-                kind, pos = read_vint(head, 0)
-                flags, pos = read_vint(head, pos)
-                extra, pos = read_vint(head, pos) if flags & 1 else (0, pos)
-                packed, pos = read_vint(head, pos) if flags & 2 else (0, pos)
-                if kind == 3 and packed < _MAX_HEADER:
-                    entry = _rar5_file(head, pos, len(head) - extra, packed, start + at + size)
+            while (block := read_block5(opened)) is not None:
+                if block.kind == 3 and block.packed < MAX_HEADER:
+                    entry = _rar5_file(block)
                     if entry is not None and entry.name == "CMT" and entry.stored:
-                        return opened.read(packed).rstrip(b"\0")
-                if kind in (2, 4, 5):
+                        opened.seek(block.offset)
+                        return opened.read(block.packed).rstrip(b"\0")
+                if block.kind in (2, 4, 5):
                     return b""
-                opened.seek(start + at + size + packed)
+                opened.seek(block.end)
         except (struct.error, IndexError):
             return b""
     return b""
@@ -104,7 +91,7 @@ def single_file_rar(path: Path, entry: RarEntry) -> bytes:
         prefix = opened.read(entry.prefix)
         opened.seek(entry.start)
         body = opened.read(entry.offset + entry.packed - entry.start)
-    return prefix + body + (_RAR5_END if prefix.startswith(_RAR5) else _RAR4_END)
+    return prefix + body + (RAR5_END if prefix.startswith(RAR5) else RAR4_END)
 
 
 def _rar4(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
@@ -190,34 +177,28 @@ def _rar5(opened: IO[bytes], total: int) -> Iterator[RarEntry]:
     prefix = opened.tell()
     while True:
         start = opened.tell()
-        lead = opened.read(16)
-        if not lead or start > total:
+        try:
+            block = read_block5(opened)
+        except IndexError as error:
+            raise ItemError("archive_damaged", f"RAR: no header at byte {start}") from error
+        if block is None or start > total:
             raise ItemError("archive_damaged", f"RAR: ends inside a file, {start} of {total} bytes")
-        size, at = read_vint(lead, 4)
-        if size == 0 or size > _MAX_HEADER:
-            raise ItemError("archive_damaged", f"RAR: no header at byte {start}")
-        opened.seek(start + at)
-        head = opened.read(size)
-        kind, pos = read_vint(head, 0)
-        flags, pos = read_vint(head, pos)
-        extra, pos = read_vint(head, pos) if flags & 1 else (0, pos)
-        packed, pos = read_vint(head, pos) if flags & 2 else (0, pos)
-        offset = start + at + size
-        if kind == 1:
-            _refuse(volume=bool(read_vint(head, pos)[0] & 1))
-            prefix = offset + packed
-        elif kind == 4:
+        if block.kind == 1:
+            _refuse(volume=bool(read_vint(block.head, block.fields)[0] & 1))
+            prefix = block.end
+        elif block.kind == 4:
             _refuse(encrypted=True)
-        elif kind == 5:
+        elif block.kind == 5:
             return
-        elif kind == 2:
-            entry = _rar5_file(head, pos, len(head) - extra, packed, offset)
+        elif block.kind == 2:
+            entry = _rar5_file(block)
             if entry is not None:
                 yield replace(entry, start=start, prefix=prefix)
-        opened.seek(offset + packed)
+        opened.seek(block.end)
 
 
-def _rar5_file(head: bytes, pos: int, end: int, packed: int, offset: int) -> RarEntry | None:
+def _rar5_file(block: Block5) -> RarEntry | None:
+    head, pos = block.head, block.fields
     flags, pos = read_vint(head, pos)
     size, pos = read_vint(head, pos)
     _, pos = read_vint(head, pos)  # attributes
@@ -229,10 +210,11 @@ def _rar5_file(head: bytes, pos: int, end: int, packed: int, offset: int) -> Rar
     _, pos = read_vint(head, pos)  # host system
     length, pos = read_vint(head, pos)
     name = head[pos : pos + length].decode("utf-8", "replace")
-    encrypted, redirect, copy_of = _rar5_extra(head, end)
+    encrypted, redirect, copy_of = _rar5_extra(head, block.extra)
     if flags & 1 or redirect in (1, 2, 3):
         return None
-    return RarEntry(name, size, packed, offset, crc, method >> 7 & 7 == 0, encrypted, copy_of, False, bool(method & 0x40))
+    stored, solid = method >> 7 & 7 == 0, bool(method & 0x40)
+    return RarEntry(name, size, block.packed, block.offset, crc, stored, encrypted, copy_of, False, solid)
 
 
 def _rar5_extra(head: bytes, pos: int) -> tuple[bool, int, str]:

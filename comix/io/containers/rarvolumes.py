@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import IO, Final
 
 from comix.core.errors import ItemError
+from comix.io.containers.rarblocks import (
+    RAR4,
+    RAR4_END,
+    RAR5,
+    RAR5_END,
+    read_block5,
+    read_vint,
+    split_head5,
+    write_vint,
+)  # fmt: skip
 
-_RAR4: Final = b"Rar!\x1a\x07\x00"
-_RAR5: Final = b"Rar!\x1a\x07\x01\x00"
-_RAR4_END: Final = bytes.fromhex("c43d7b00400700")
-_RAR5_END: Final = bytes.fromhex("1d77565103050400")
 _CHUNK: Final = 1 << 20
 
 
@@ -56,17 +62,17 @@ def join_rar(parts: Sequence[Path], out: IO[bytes]) -> None:
         ItemError: ``volume_missing``, ``archive_damaged``, ``archive_encrypted``.
     """
     with parts[0].open("rb") as opened:
-        is_5 = opened.read(8) == _RAR5
+        is_5 = opened.read(8) == RAR5
     volumes = [_volume5(path) if is_5 else _volume4(path) for path in parts]
     if volumes[-1].more:
         raise ItemError("volume_missing", f"the file after {parts[-1].name}: the set goes on")
-    out.write((_RAR5 if is_5 else _RAR4) + volumes[0].main)
+    out.write((RAR5 if is_5 else RAR4) + volumes[0].main)
     for pieces in _files([piece for volume in volumes for piece in volume.pieces]):
         packed = sum(piece.size for piece in pieces)
         out.write(_head5(pieces[-1], packed) if is_5 else _head4(pieces[-1], packed))  # the last part has the file's checksum
         for piece in pieces:
             _copy(piece, out)
-    out.write(_RAR5_END if is_5 else _RAR4_END)
+    out.write(RAR5_END if is_5 else RAR4_END)
 
 
 def _files(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
@@ -98,7 +104,7 @@ def _copy(piece: _Piece, out: IO[bytes]) -> None:
 def _volume4(path: Path) -> _Volume:
     volume = _Volume()
     with path.open("rb") as opened:
-        if opened.read(7) != _RAR4:
+        if opened.read(7) != RAR4:
             raise ItemError("archive_damaged", f"{path.name}: no RAR 4 volume")
         while len(base := opened.read(7)) == 7:
             start = opened.tell() - 7
@@ -138,38 +144,28 @@ def _sealed4(body: bytes) -> bytes:
 def _volume5(path: Path) -> _Volume:
     volume = _Volume()
     with path.open("rb") as opened:
-        if opened.read(8) != _RAR5:
+        if opened.read(8) != RAR5:
             raise ItemError("archive_damaged", f"{path.name}: no RAR 5 volume")
-        while lead := opened.read(16):
-            start = opened.tell() - len(lead)
-            size, at = read_vint(lead, 4)
-            opened.seek(start + at)
-            head = opened.read(size)
-            kind, pos = read_vint(head, 0)
-            flags, pos = read_vint(head, pos)
-            _, pos = read_vint(head, pos) if flags & 1 else (0, pos)
-            packed, pos = read_vint(head, pos) if flags & 2 else (0, pos)
-            if kind == 4:
+        while (block := read_block5(opened)) is not None:
+            if block.kind == 4:
                 raise ItemError("archive_encrypted", "RAR with encrypted headers")
-            if kind == 1:
-                archive_flags, _ = read_vint(head, pos)
+            if block.kind == 1:
+                archive_flags, _ = read_vint(block.head, block.fields)
                 volume.main = _sealed5(b"\x01\x00" + write_vint(archive_flags & ~0x03))
-            elif kind == 2:
-                where = start + at + size
-                volume.pieces.append(_Piece(head, flags, path, where, packed, bool(flags & 8), bool(flags & 16)))
-            elif kind == 5:
-                volume.more = bool(read_vint(head, pos)[0] & 1)
+            elif block.kind == 2:
+                flags = block.flags
+                piece = _Piece(block.head, flags, path, block.offset, block.packed, bool(flags & 8), bool(flags & 16))
+                volume.pieces.append(piece)
+            elif block.kind == 5:
+                volume.more = bool(read_vint(block.head, block.fields)[0] & 1)
                 return volume
-            opened.seek(start + at + size + packed)
+            opened.seek(block.end)
     volume.more = bool(volume.pieces and volume.pieces[-1].after)
     return volume
 
 
 def _head5(piece: _Piece, packed: int) -> bytes:
-    kind, pos = read_vint(piece.head, 0)
-    flags, pos = read_vint(piece.head, pos)
-    extra, pos = read_vint(piece.head, pos) if flags & 1 else (0, pos)
-    _, pos = read_vint(piece.head, pos) if flags & 2 else (0, pos)
+    kind, flags, pos, extra, _ = split_head5(piece.head)
     body = write_vint(kind) + write_vint((flags & ~0x18) | 2)
     body += write_vint(extra) if flags & 1 else b""
     return _sealed5(body + write_vint(packed) + piece.head[pos:])
@@ -178,35 +174,3 @@ def _head5(piece: _Piece, packed: int) -> bytes:
 def _sealed5(body: bytes) -> bytes:
     sized = write_vint(len(body)) + body
     return struct.pack("<I", zlib.crc32(sized)) + sized
-
-
-def read_vint(data: bytes, pos: int) -> tuple[int, int]:
-    """A variable-length number at ``pos`` and the position behind it.
-
-    >>> read_vint(b"\\xac\\x02", 0)
-    (300, 2)
-
-    Raises:
-        IndexError: the data end inside it.
-    """
-    value = shift = 0
-    while True:
-        byte = data[pos]
-        pos += 1
-        value |= (byte & 0x7F) << shift
-        shift += 7
-        if not byte & 0x80:
-            return value, pos
-
-
-def write_vint(value: int) -> bytes:
-    """The bytes of a variable-length number.
-
-    >>> write_vint(300)
-    b'\\xac\\x02'
-    """
-    found = bytearray()
-    while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*found, value])

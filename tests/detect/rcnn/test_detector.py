@@ -58,7 +58,7 @@ def trained(tmp_path_factory):
 
 
 def test_two_drawn_pages_are_learned_and_kept(trained):
-    detector = FasterRcnnDetector(weights=str(trained))
+    detector = FasterRcnnDetector(weights=str(trained), min_score=0.5)
     for number, boxes in enumerate(PAGES):
         found = detector.detect(drawn(boxes, seed=number))
         assert count_page([one.box for one in found], boxes, 0.8).exact

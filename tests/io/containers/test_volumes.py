@@ -15,7 +15,7 @@ from PIL import Image
 
 from comix.core.errors import ItemError
 from comix.io.containers.container import open_container
-from comix.io.containers.rarvolumes import write_vint
+from comix.io.containers.rarblocks import write_vint
 from comix.io.containers.volumes import volume_sets
 
 
