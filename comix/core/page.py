@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from comix.core.geometry import Box
 
@@ -72,7 +72,8 @@ class PageRecord:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-class Detection(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Detection:
     """One thing found on a page.
 
     Attributes:
