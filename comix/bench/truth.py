@@ -169,5 +169,5 @@ def _at_size(found: PageDetections, page: TruthPage) -> PageDetections | None:
     across, down = wanted[0] / size[0], wanted[1] / size[1]
     if abs(across - down) > _SAME_SHAPE * across:
         return None
-    detections = tuple(replace(one, box=one.box.scaled(across, down), polygon=()) for one in found.detections)
+    detections = tuple(one._replace(box=one.box.scaled(across, down), polygon=()) for one in found.detections)
     return replace(found, width=wanted[0], height=wanted[1], detections=detections)

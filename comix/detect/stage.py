@@ -55,7 +55,7 @@ class PageDetector:
         for one in (_scaled(one, scales) for one in self.detector.detect(image, job.page_id)):
             box = one.box.clipped(width, height)
             if one.score >= self.conf_threshold and box.area > 0:
-                found.append(replace(one, box=box))
+                found.append(one._replace(box=box))
         if job.vis is not None:
             write_bytes(job.vis, draw_boxes(image, [one.box for one in found], [f"{one.score:.2f}" for one in found]))
         return Outcome(result={"size": [width, height], "detections": [_as_json(one) for one in found]})
@@ -73,7 +73,7 @@ def _scaled(one: Detection, scales: tuple[float, float]) -> Detection:
         return one
     across, down = scales
     box = Box(one.box.x * across, one.box.y * down, one.box.w * across, one.box.h * down)
-    return replace(one, box=box, polygon=tuple((x * across, y * down) for x, y in one.polygon))
+    return one._replace(box=box, polygon=tuple((x * across, y * down) for x, y in one.polygon))
 
 
 def _as_json(one: Detection) -> dict[str, Any]:

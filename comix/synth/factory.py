@@ -131,7 +131,7 @@ class Factory:
         if look.angle_deg:
             turn = rotation(plan.width, plan.height, look.angle_deg)
             panels = [replace(one, polygon=_turned(one.polygon, turn), box=_turned_box(one, turn, plan)) for one in panels]
-            marks = [replace(one, box=_around(_turned(_corners(one.box), turn), plan)) for one in marks]
+            marks = [one._replace(box=_around(_turned(_corners(one.box), turn), plan)) for one in marks]
         known = _as_panels(panels, plan)
         return SynthPage(
             jpeg, plan.width, plan.height, self.seed, index, family, plan.strength, plan.direction, known, tuple(marks)
