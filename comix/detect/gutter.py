@@ -113,7 +113,9 @@ class GutterDetector:
 
     def candidates(self, page: Page) -> list[Region]:
         """What is scored: the regions that show something and do not lie inside another."""
-        return _without_nested([region for region in self.regions(page) if not is_blank(page, region)])
+        least = self.min_side * page.unit  # cuts leave slivers along frames
+        regions = [region for region in self.regions(page) if min(region.shape.shape) >= least]
+        return _without_nested([region for region in regions if not is_blank(page, region)])
 
     def regions(self, page: Page) -> list[Region]:
         """Everything that might be a panel, in working pixels, unscored."""

@@ -62,7 +62,7 @@ def assert_found(detections, truth, iou=0.8):
 
 def test_is_a_detector(detector):
     checked: Detector = detector
-    assert (checked.name, checked.version) == ("gutter", "1")
+    assert (checked.name, checked.version) == ("gutter", "2")
 
 
 @pytest.mark.parametrize("ground", [WHITE, BLACK, TEAL], ids=["white", "black", "coloured"])

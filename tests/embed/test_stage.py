@@ -43,7 +43,7 @@ def test_plain_open_zarr_gives_what_was_encoded(tmp_path: Path) -> None:
     assert (summary.done, summary.inputs, summary.exit_code) == (2, 2, 0)
     found = opened(store.path)
     assert dict(found.sizes) == {
-        "page_id": 2, "panel_id": 12, "embedding_dim": 8, "coord_dim": 4, "image_dim": 6, "text_dim": 4,
+        "page_id": 2, "panel_id": 12, "embedding_dim": 8, "coord_dim": 4, "image_dim": 6, "text_dim": 4, "next_dim": 13,
     }  # fmt: skip
     wanted = HashEncoder().encode([first])[0]
     row = found.sel(page_id="b/0001")

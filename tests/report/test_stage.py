@@ -192,7 +192,7 @@ def test_another_reader_says_what_is_there(aligned: Workspace) -> None:
 def test_a_data_spec_of_another_reader_is_not_shown_as_ours(aligned: Workspace, tmp_path: Path) -> None:
     workspace = Workspace(Path(shutil.copytree(aligned.root, tmp_path / "ws")))
     for path in workspace.dataspec_dir.rglob("*.json"):
-        path.write_text(path.read_text().replace('"reader": "hand"', '"reader": "other"'))
+        path.write_text(path.read_text().replace('"reader":"hand"', '"reader":"other"'))
     page = report(workspace)
     assert "say sfx" not in page.source
     assert "run comix align again" in page.text
