@@ -18,9 +18,9 @@ PAGES = (
     [Box(10, 10, 180, 130), Box(10, 150, 85, 140), Box(105, 150, 85, 140)],
 )
 TINY = (
-    "task=panel_detector", "batch_size=2", "epochs=1", "task.steps=60", "task.data.canvas_area=16384",
+    "task=panel_detector", "batch_size=2", "epochs=1", "task.steps=90", "task.data.canvas_area=24576",
     "task.shape.channels=32", "task.shape.hidden=64", "task.optimisation.lr=0.003", "task.optimisation.n_frozen=8",
-    "task.optimisation.warmup=5", "task.optimisation.average=0.8", "task.data.vary.zoom=[0.95,1.05]",
+    "task.optimisation.warmup=5", "task.optimisation.average=0.9", "task.data.vary.zoom=[1.0,1.0]",
     *(f"task.data.vary.{key}=0" for key in ("stretch", "light", "grey", "invert", "jpeg", "blur", "noise", "mirror")),
 )  # fmt: skip
 
