@@ -12,6 +12,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,10 @@ from comix.core.task import Item, Outcome, RunOptions, Worker
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
+
+
+_MOST_STARTS = 3
+"""So many pools in a row may break without one outcome."""
 
 
 def run_here(todo: Iterable[Item], build_worker: Callable[[], Worker], stop: threading.Event) -> Iterator[tuple[Item, Outcome]]:
@@ -44,30 +49,69 @@ def run_in_processes(
     At most two tasks of ``options.chunk`` inputs per worker are in flight, and ``todo`` is drawn from as they finish, so
     memory does not grow with the number of inputs. A task that dies is done again input by input, so that only the
     culprit fails.
+
+    Raises:
+        WorkspaceError: worker processes die again and again before they take their first input.
     """
-    tasks = _Tasks(iter(todo), options.chunk)
+    tasks, starts = _Tasks(iter(todo), options.chunk), 0
+    flying: dict[Future[list[Outcome]], list[Item]] = {}
+    while True:
+        try:
+            for finished in _run_pool(tasks, flying, build_worker, options, stop):
+                starts = starts if finished is None else 0
+                yield finished
+            return
+        except BrokenProcessPool:  # a worker died before it said which task it took: its pool is of no use any more
+            starts += 1
+            tasks.put_back(list(flying.values()))
+            flying.clear()
+            if starts == _MOST_STARTS:
+                raise WorkspaceError(
+                    f"worker processes died {starts} times before they began to work: is there memory left? workers=1 takes "
+                    f"less of it, memory_mb= allows each more than {options.memory_mb}, workers=0 works without them"
+                ) from None
+
+
+def _run_pool(
+    tasks: _Tasks,
+    flying: dict[Future[list[Outcome]], list[Item]],
+    build_worker: Callable[[], Worker],
+    options: RunOptions,
+    stop: threading.Event,
+) -> Iterator[tuple[Item, Outcome] | None]:
+    """One pool's outcomes; ``flying`` holds the tasks whose outcomes have not come yet, also after an error."""
     first = [task for task in (tasks.next() for _ in range(2 * options.workers)) if task]
     if not first:
         return
-    flying: dict[Future[list[Outcome]], list[Item]] = {}
+    tasks.put_back(first)
     with _open_pool(min(options.workers, len(first)), build_worker, options) as pool:
-        tasks.put_back(first)
         while True:
             while not stop.is_set() and len(flying) < 2 * options.workers and (task := tasks.next()):
-                payloads = [item.payload for item in task]
-                flying[pool.schedule(_call_worker, args=[payloads], timeout=options.timeout_s)] = task
+                flying[_schedule(pool, tasks, task, options)] = task
             if not flying:
                 return
             finished, _ = wait(flying, timeout=0.5, return_when=FIRST_COMPLETED)
             if not finished:
                 yield None
             for future in finished:
-                task = flying.pop(future)
+                task = flying[future]
                 outcomes = _collect(future, len(task), options)
+                del flying[future]
                 if len(outcomes) < len(task):
                     tasks.put_back([[item] for item in task])
                     continue
                 yield from zip(task, outcomes, strict=True)
+
+
+def _schedule(pool: ProcessPool, tasks: _Tasks, task: list[Item], options: RunOptions) -> Future[list[Outcome]]:
+    try:
+        future: Future[list[Outcome]] = pool.schedule(
+            _call_worker, args=[[item.payload for item in task]], timeout=options.timeout_s
+        )
+    except RuntimeError:  # what pebble raises when its pool is broken
+        tasks.put_back([task])
+        raise BrokenProcessPool from None
+    return future
 
 
 class _Tasks:
@@ -140,6 +184,8 @@ def _collect(future: Future[list[Outcome]], n_inputs: int, options: RunOptions) 
 
     try:
         return future.result()
+    except BrokenProcessPool:
+        raise
     except ComixError:  # the worker itself could not be built: the user's mistake, not this input's
         raise
     except TimeoutError:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+
+import pytest
 
 from comix.core.errors import WorkspaceError
 from comix.core.journal import Journal, Row
@@ -38,6 +42,22 @@ class Builder:
 
     def __call__(self) -> Holding:
         return Holding(self._folder)
+
+
+class DyingBuilder(Builder):
+    """Ends the worker process while it starts, so many times."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        super().__init__(folder)
+        self._times = times
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        starts = self._folder / "starts"
+        n = int(starts.read_text()) if starts.exists() else 0
+        if n < self._times:
+            starts.write_text(str(n + 1))
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def items(names: list[str]) -> Iterator[Item]:
@@ -77,3 +97,15 @@ def test_everything_is_in_the_journal_when_a_recorder_ends(tmp_path: Path) -> No
             assert {key: result["n"] for key, (_, result) in journal.results([str(n) for n in range(50)]).items()} == {
                 str(number): number for number in range(50)
             }
+
+
+def test_workers_that_die_while_they_start(tmp_path: Path) -> None:
+    for times in (1, 1000):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        work = run_in_processes(items(["a1", "a2"]), DyingBuilder(folder, times), RunOptions(workers=1), threading.Event())
+        if times == 1:
+            assert sorted(item.key for item, outcome in filter(None, work) if outcome.status == "done") == ["a1", "a2"]
+        else:
+            with pytest.raises(WorkspaceError, match="died 3 times before they began to work"):
+                list(work)
