@@ -14,10 +14,12 @@ Rows = tuple[Row, tuple[Row, ...]]
 """An input's row with its children's."""
 
 _INTERVAL_S = 0.5
+_SYNC_INTERVAL_S = 2.0
+"""A sync writes what others left unwritten on the file system too: seldom is cheaper."""
 
 
 class Recorder:
-    """Journals outcomes twice a second; used as a context manager, at whose end all are in the journal.
+    """Journals outcomes twice a second, or every two seconds where files have to be synced before; used as a context manager, at whose end all are in the journal.
 
     Args:
         journal: gets them.
@@ -30,6 +32,7 @@ class Recorder:
         self._waiting: list[Rows] = []
         self._syncing: list[Rows] = []
         self._last = time.monotonic()
+        self._interval_s = _INTERVAL_S if sync is None else _SYNC_INTERVAL_S
         self._thread = ThreadPoolExecutor(1) if sync is not None else None
         self._synced: Future[None] | None = None
 
@@ -52,8 +55,8 @@ class Recorder:
         self._waiting.append(rows)
 
     def record(self, at_once: bool = False) -> bool:
-        """Journal what has waited for half a second, or all of it at once; whether it was time to."""
-        if not (at_once or time.monotonic() - self._last > _INTERVAL_S):
+        """Journal what has waited long enough, or all of it at once; whether it was time to."""
+        if not (at_once or time.monotonic() - self._last > self._interval_s):
             return False
         self._last = time.monotonic()
         if self._thread is None or self._sync is None:
