@@ -19,7 +19,9 @@ _SYNC_INTERVAL_S = 2.0
 
 
 class Recorder:
-    """Journals outcomes twice a second, or every two seconds where files have to be synced before; used as a context manager, at whose end all are in the journal.
+    """Journals outcomes twice a second, or every two seconds where files have to be synced before.
+
+    Used as a context manager, at whose end all are in the journal.
 
     Args:
         journal: gets them.
