@@ -1,7 +1,7 @@
 """Regions of a page that may be panels: found between background, cut in two, trimmed, scored.
 
 The score is the probability that a region is a panel, by a linear model of a few measurements (`RegionEvidence`) whose
-weights were fitted by ``benchmarks/fit_gutter.py``; ``benchmarks/detect_gutter.py`` shows how far it holds on other pages.
+weights were fitted by ``benchmarks/fit_gutter.py``; ``benchmarks/detect_panels.py`` shows how far it holds on other pages.
 """
 
 from __future__ import annotations
