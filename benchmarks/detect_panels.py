@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from comix.core.page import Detection
 from comix.detect.base import Detector
 from comix.io.images import read_bgr
 from comix.metrics.average_precision import PageBoxes, average_precision
-from comix.metrics.detection import PageCounts, count_page, f1_interval, pool
+from comix.metrics.detection import PageCounts, count_page, f1_interval, match_boxes, pool
 from comix.paths import conf_dir
 
 FILES = ("hand_panels.json", "acbf_anda_coco.json", "openmantra_coco.json")
@@ -156,7 +157,25 @@ def rows(pages: Sequence[PageResult]) -> list[str]:
         *out,
         row("all", pages),
         f"pages without panels: {sum(page.loose.exact for page in empty)} of {len(empty)} left empty",
+        "boxes by score; each cell: number, mean score, share that are panels (IoU .5)",
+        *(reliability(half, members) for half, members in halves.items() if members),
     ]
+
+
+def reliability(name: str, pages: Sequence[PageResult]) -> str:
+    """How often a box of some score is a panel, and the mean distance between the two (expected calibration error)."""
+    scored: list[tuple[float, bool]] = []
+    for page in pages:
+        right = {match.detected for match in match_boxes([box for _, box in page.scored], page.truth, 0.5)}
+        scored += [(score, index in right) for index, (score, _) in enumerate(page.scored)]
+    cells, gap = [], 0.0
+    for low, high in pairwise((0.0, 0.6, 0.7, 0.8, 0.9, 0.95, 1.01)):
+        chosen = [item for item in scored if low <= item[0] < high]
+        if chosen:
+            mean, right_share = (sum(item[k] for item in chosen) / len(chosen) for k in (0, 1))
+            cells.append(f"{len(chosen):3d} {mean:.2f} {right_share:.2f}")
+            gap += abs(mean - right_share) * len(chosen) / len(scored)
+    return f"{name:26s} {' | '.join(cells)} | error {gap:.3f}"
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from comix.core.geometry import Box
 from comix.detect import corridors, proof, regions
 from comix.detect.background import Mask, working_copy
 from comix.detect.corridors import Cut, CutEvidence
-from comix.detect.gutter import Around, GutterDetector
+from comix.detect.gutter import GutterDetector
 from comix.detect.proof import CutProof
 from comix.detect.regions import Page, Region, RegionEvidence, region_evidence
 from comix.io.images import read_bgr
@@ -117,7 +117,7 @@ class Collector(GutterDetector):
     """Cuts along the true gutters and keeps what was measured on every proposal it meets on the way."""
 
     def collect(self, sample: Sample) -> tuple[Floats, Floats]:
-        """``(n, 12 + 8)`` of cuts, `CutEvidence` and `CutProof`, and whether each is true."""
+        """``(n, 12 + 7)`` of cuts, `CutEvidence` and `CutProof`, and whether each is true."""
         self.truth = sample.truth
         self.rows: list[Any] = []
         self.labels: list[bool] = []
@@ -125,9 +125,9 @@ class Collector(GutterDetector):
         width = len(CutEvidence._fields) + len(CutProof._fields)
         return np.array(self.rows, np.float64).reshape(-1, width), np.array(self.labels, np.float64)
 
-    def _best(self, page: Page, region: Region, around: Around) -> tuple[Cut, Mask] | None:
+    def _best(self, page: Page, region: Region, nears: tuple[Mask, ...]) -> tuple[Cut, Mask] | None:
         best: tuple[Cut, Mask] | None = None
-        for found, cut, near in self.proven_cuts(page, region, around):
+        for found, cut, near in self.proven_cuts(page, region, nears):
             label = judged(region, cut, self.truth)
             if label is not None:
                 self.rows.append([*cut.evidence, *found])

@@ -54,8 +54,8 @@ class CutEvidence(NamedTuple):
     crowd: float
 
 
-_WEIGHTS = CutEvidence(0.41, 1.32, 0.54, -0.66, 6.97, 0.16, -5.12, -18.36, 16.84, -0.07, 6.64, -3.96)
-_BIAS = -15.38
+_WEIGHTS = CutEvidence(0.34, 1.28, 0.52, -0.66, 6.94, 0.13, -5.09, -18.33, 16.7, -0.03, 6.87, -3.9)
+_BIAS = -15.48
 
 
 @dataclass(frozen=True, slots=True)

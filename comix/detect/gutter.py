@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -15,27 +14,16 @@ from comix.detect.background import Mask, background_colours, ground_mask, worki
 from comix.detect.corridors import Cut, CutSearch, proposed_cuts
 from comix.detect.lines import line_masks
 from comix.detect.proof import CutProof, cut_proof, proof_logit
-from comix.detect.regions import Page, Region, components, halves, is_blank, region_evidence, region_score, upright_gap
+from comix.detect.regions import Page, Region, components, halves, is_blank, region_evidence, region_score
 
 _DEEPEST = 6
 """A region is cut in two at most this many times in a row."""
 _LEAST_NEAR = 0.01
 """A background that covers less of a region shows no gutter in it."""
+_CLEAR = 0.6
+"""A colour on this share of a page side that tells panels apart is the background, others are not tried."""
 _WHOLE = 0.85
 """A component that covers more than this of what it was found in has not been told from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What is known around a region.
-
-    Attributes:
-        nears: masks of the page, one for each background that its gutters may show; the outermost first.
-        gap: usual width of upright gutters there, see `upright_gap`.
-    """
-
-    nears: tuple[Mask, ...] = ()
-    gap: float = 0.0
 
 
 class GutterDetector:
@@ -68,7 +56,7 @@ class GutterDetector:
     def __init__(
         self,
         working_side: int = 640,
-        min_score: float = 0.4,
+        min_score: float = 0.55,
         min_cut_logit: float = 0.5,
         min_proposal: float = 0.0,
         max_slant: float = 0.12,
@@ -112,27 +100,29 @@ class GutterDetector:
         return Page(small, line_masks(small, self.line_step, self.line_length))
 
     def candidates(self, page: Page) -> list[Region]:
-        """What is scored: the regions that show something and do not lie inside another."""
-        least = self.min_side * page.unit  # cuts leave slivers along frames
-        regions = [region for region in self.regions(page) if min(region.shape.shape) >= least]
-        return _without_nested([region for region in regions if not is_blank(page, region)])
+        """What is scored: the regions that are large enough, show something and do not lie inside another."""
+        regions = [region for region in self.regions(page) if self._is_large(page, region) and not is_blank(page, region)]
+        return _without_nested(regions)
+
+    def _is_large(self, page: Page, region: Region) -> bool:
+        return region.area >= self.min_area * page.area and region.side >= self.min_side * page.unit
 
     def regions(self, page: Page) -> list[Region]:
         """Everything that might be a panel, in working pixels, unscored."""
-        return self._segment(page, page.whole, Around(), 0)
+        return self._segment(page, page.whole, (), 0)
 
-    def _segment(self, page: Page, region: Region, outer: Around, depth: int) -> list[Region]:
+    def _segment(self, page: Page, region: Region, outer: tuple[Mask, ...], depth: int) -> list[Region]:
         """Regions inside one that may have a background of its own; ``outer`` are those around it."""
         near, found = self._tell_apart(page, region)
-        around = Around((*outer.nears, near), upright_gap(found, page.unit))
-        if outer.nears:
+        nears = (*outer, near)
+        if outer:
             told = [part for part in found if part.support > 0.8 and part.area < 0.9 * region.area]
             if sum(part.area for part in told) < 0.5 * region.area:
-                return self._split(page, region, around, 0)
+                return self._split(page, region, nears, 0)
         panels = []
         for part in found:
-            nested = depth < 2 and part.area > 0.4 * page.area and (not outer.nears or part.area < 0.9 * region.area)
-            panels += self._segment(page, part, around, depth + 1) if nested else self._split(page, part, around, 0)
+            nested = depth < 2 and part.area > 0.4 * page.area and (not outer or part.area < 0.9 * region.area)
+            panels += self._segment(page, part, nears, depth + 1) if nested else self._split(page, part, nears, 0)
         return panels
 
     def _tell_apart(self, page: Page, region: Region) -> tuple[Mask, list[Region]]:
@@ -151,42 +141,49 @@ class GutterDetector:
             value = sum(_told(part, region, ground.share > 0) for part in parts)
             if best is None or value > best[0]:
                 best = (value, near, parts)
+            if ground.share >= _CLEAR and _is_told(parts, region):
+                break
         if best is None:
             return whole, [region]
         whole[region.window] = best[1]
         return whole, best[2]
 
-    def _split(self, page: Page, region: Region, around: Around, depth: int) -> list[Region]:
-        """The region cut along gutters until no cut is likely."""
-        best = self._best(page, region, around) if depth < _DEEPEST else None
+    def _split(self, page: Page, region: Region, nears: tuple[Mask, ...], depth: int) -> list[Region]:
+        """The region cut along gutters until no cut is likely; ``nears`` are the backgrounds they may show."""
+        best = self._best(page, region, nears) if depth < _DEEPEST else None
         parts = [] if best is None else halves(region, best[1], best[0], trim=0.03)
         if len(parts) < 2:
             return [region]
-        return [leaf for part in parts for leaf in self._split(page, part, around, depth + 1)]
+        return [leaf for part in parts for leaf in self._split(page, part, nears, depth + 1)]
 
-    def _best(self, page: Page, region: Region, around: Around) -> tuple[Cut, Mask] | None:
+    def _best(self, page: Page, region: Region, nears: tuple[Mask, ...]) -> tuple[Cut, Mask] | None:
         """The likeliest cut of a region by the closer look, and the background that it was found with."""
         best: tuple[Cut, Mask] | None = None
         least = self.min_cut_logit
-        for proof, cut, near in self.proven_cuts(page, region, around):
+        for proof, cut, near in self.proven_cuts(page, region, nears):
             logit = proof_logit(proof)
             if logit >= least:
                 best, least = (cut, near), logit
         return best
 
-    def proven_cuts(self, page: Page, region: Region, around: Around) -> Iterator[tuple[CutProof, Cut, Mask]]:
+    def proven_cuts(self, page: Page, region: Region, nears: tuple[Mask, ...]) -> Iterator[tuple[CutProof, Cut, Mask]]:
         """Proposed cuts of a region with what the closer look finds, and the background they were proposed with."""
         search = CutSearch(round(1.2 * self.min_side * page.unit), self.max_slant, self.min_proposal, page.unit)
         lines = page.lines.window(*region.window)
         outside = np.bitwise_not(region.shape)
-        for near in around.nears:
+        for near in nears:
             here = near[region.window]
-            if near is around.nears[0] or np.count_nonzero(here) >= _LEAST_NEAR * here.size:
+            if near is nears[0] or np.count_nonzero(here) >= _LEAST_NEAR * here.size:
                 free = here | outside
                 for cut in proposed_cuts(free, lines, search):
-                    gap = around.gap if cut.vertical else 0.0
-                    proof = cut_proof(lines.right if cut.vertical else lines.down, free, region.shape, cut, gap)
+                    proof = cut_proof(lines.right if cut.vertical else lines.down, free, region.shape, cut)
                     yield proof, cut, here
+
+
+def _is_told(parts: Sequence[Region], parent: Region) -> bool:
+    """Whether a background leaves little to ask: none of its parts is all of the region, and good ones fill half of it."""
+    good = sum(part.area for part in parts if part.support > 0.8)
+    return good >= 0.5 * parent.area and all(part.area <= _WHOLE * parent.area for part in parts)
 
 
 def _told(part: Region, parent: Region, seen: bool) -> float:

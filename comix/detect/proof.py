@@ -40,8 +40,6 @@ class CutProof(NamedTuple):
         cover: the same for what is not background.
         length: in shorter sides of the page, at most 1.
         long_edge: ``edge * length``: over a short way an edge goes straight by chance.
-        thin: how much narrower than the upright gutters around it, 1 for a line; 0 for a lying cut, whose line is as often
-            proposed as the gutter beside it, and where no gutters are seen.
     """
 
     logit: float
@@ -51,11 +49,10 @@ class CutProof(NamedTuple):
     cover: float
     length: float
     long_edge: float
-    thin: float
 
 
-_WEIGHTS = CutProof(0.89, 1.96, 0.46, 0.29, 0.27, -0.21, 0.32, 0.0)
-_BIAS = -1.38
+_WEIGHTS = CutProof(0.89, 1.95, 0.45, 0.3, 0.28, -0.21, 0.31)
+_BIAS = -1.4
 
 
 def proof_logit(proof: CutProof) -> float:
@@ -63,7 +60,7 @@ def proof_logit(proof: CutProof) -> float:
     return _BIAS + sum(weight * value for weight, value in zip(_WEIGHTS, proof, strict=True))
 
 
-def cut_proof(gradient: NDArray[np.int16], free: Mask, shape: Mask, cut: Cut, gap: float) -> CutProof:
+def cut_proof(gradient: NDArray[np.int16], free: Mask, shape: Mask, cut: Cut) -> CutProof:
     """Measures one cut.
 
     Args:
@@ -71,15 +68,12 @@ def cut_proof(gradient: NDArray[np.int16], free: Mask, shape: Mask, cut: Cut, ga
         free: background, or not part of the region.
         shape: the region.
         cut: the proposal.
-        gap: usual width of the gutters that go its way; 0 when not known, or not asked for.
     """
     if not cut.vertical:
         gradient, free, shape = gradient.T, free.T, shape.T
     edge, cover = _rarity(_edge(gradient, shape, cut)), _rarity(cut.evidence.cover)
     length = cut.evidence.length
-    width = 0 if cut.evidence.is_line else cut.last - cut.first + 2
-    thin = max(0.0, 1 - width / gap) if gap > 0 else 0.0
-    return CutProof(cut.logit, _opened(free, cut), cut.evidence.is_line, edge, cover, length, edge * length, thin)
+    return CutProof(cut.logit, _opened(free, cut), cut.evidence.is_line, edge, cover, length, edge * length)
 
 
 def _rarity(share: float) -> float:

@@ -41,6 +41,12 @@ class Region:
         return (right - left) * (bottom - top)
 
     @property
+    def side(self) -> int:
+        """Shorter side of the box."""
+        left, top, right, bottom = self.box
+        return min(right - left, bottom - top)
+
+    @property
     def window(self) -> tuple[slice, slice]:
         """Index of the box in an array of the page."""
         left, top, right, bottom = self.box
@@ -115,8 +121,8 @@ class RegionEvidence(NamedTuple):
     covered: float
 
 
-_WEIGHTS = RegionEvidence(8.78, 0.78, 1.48, 1.86, 1.85, -1.7, -1.61, 1.44)
-_BIAS = -6.17
+_WEIGHTS = RegionEvidence(7.86, 0.96, 1.29, 1.89, 1.84, -1.7, -1.41, 1.6)
+_BIAS = -6.04
 
 
 def components(near: Mask, min_area: float, min_side: float, offset: tuple[int, int] = (0, 0)) -> list[Region]:
@@ -138,31 +144,6 @@ def components(near: Mask, min_area: float, min_side: float, offset: tuple[int, 
             cv2.drawContours(shape, [contour], 0, 255, cv2.FILLED, offset=(-left, -top))
             regions.append(Region((x + left, y + top, x + left + wide, y + top + high), shape))
     return regions
-
-
-def upright_gap(regions: Sequence[Region], unit: int) -> float:
-    """Median width in pixels of the upright gutters between regions that background told apart; 0 where none is seen.
-
-    Where only lying gutters are seen, half of theirs: upright ones are often half as wide, never wider.
-
-    Args:
-        regions: panels, or groups of panels.
-        unit: shorter side of the page; gaps over a twentieth of it are no gutters.
-    """
-    upright = _gaps([region.box for region in regions], 0.05 * unit)
-    lying = _gaps([(top, left, bottom, right) for left, top, right, bottom in (region.box for region in regions)], 0.05 * unit)
-    return float(np.median(upright)) if upright else float(np.median(lying)) / 2 if lying else 0.0
-
-
-def _gaps(boxes: Sequence[tuple[int, int, int, int]], widest: float) -> list[int]:
-    """Distances between boxes that lie side by side."""
-    return [
-        second[0] - first[2]
-        for first in boxes
-        for second in boxes
-        if 0 <= second[0] - first[2] <= widest
-        and min(first[3], second[3]) - max(first[1], second[1]) > 0.5 * min(first[3] - first[1], second[3] - second[1])
-    ]
 
 
 def halves(region: Region, near: Mask, cut: Cut, trim: float) -> list[Region]:
@@ -234,7 +215,7 @@ def _evidence(page: Page, region: Region, covered: float) -> RegionEvidence:
     at_edge = (left <= _NEAR_FRAME, top <= _NEAR_FRAME, right >= width - _NEAR_FRAME, bottom >= height - _NEAR_FRAME)
     frame = sorted(_frame(page, region))
     return RegionEvidence(
-        side=min(0.4, min(right - left, bottom - top) / page.unit),
+        side=min(0.4, region.side / page.unit),
         support=region.support,
         frame_low=frame[0],
         frame_high=frame[2],

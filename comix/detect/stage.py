@@ -36,6 +36,10 @@ class DetectJob:
     vis: Path | None
 
 
+_SPARE = 1.25
+"""Pages are decoded this much larger than a detector looks at them, so that its own reduction still smooths them."""
+
+
 class PageDetector:
     """Runs a detector on page images; the worker of this stage.
 
@@ -63,7 +67,7 @@ class PageDetector:
     def _image(self, job: DetectJob) -> tuple[NDArray[np.uint8], tuple[int, int]]:
         """The page's pixels, as many as needed, and its full width and height."""
         if isinstance(self.detector, ReducedDetector) and job.vis is None:
-            return decode_reduced(read_image_bytes(job.image), self.detector.working_side)
+            return decode_reduced(read_image_bytes(job.image), round(_SPARE * self.detector.working_side))
         image = read_bgr(job.image)
         return image, (image.shape[1], image.shape[0])
 

@@ -243,11 +243,11 @@ def _composed(image: Any) -> BgrImage | None:
     """``(h, w, 4)`` on white; None when it is not that."""
     if image is None or image.ndim != 3 or image.shape[2] != 4 or image.dtype != np.uint8:
         return None
-    colour = np.ascontiguousarray(image[:, :, :3])
-    alpha = image[:, :, 3]
-    if int(alpha.min()) < 255:
-        seen = cv2.merge([alpha] * 3)
-        colour = cv2.add(cv2.multiply(colour, seen, scale=1 / 255), cv2.bitwise_not(seen))
+    colour, alpha = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR), cv2.extractChannel(image, 3)
+    colour = cv2.bitwise_or(colour, np.full_like(colour, 255), dst=colour, mask=cv2.inRange(alpha, (0.0,), (0.0,)))
+    partly = np.nonzero(cv2.inRange(alpha, (1.0,), (254.0,)))
+    seen = alpha[partly].astype(np.float32)[:, None] / 255
+    colour[partly] = np.round(colour[partly] * seen + 255 * (1 - seen)).astype(np.uint8)
     return np.asarray(colour, np.uint8)
 
 

@@ -143,6 +143,72 @@ def test_page_inside_a_coloured_mat(detector):
     assert_found(detector.detect(page), boxes)
 
 
+def test_frame_thinner_than_two_pixels_around_white(detector):
+    boxes = grid(2, 3, 1600, 2400, 80, 40)
+    page = np.full((2400, 1600, 3), 255, np.uint8)
+    for box in boxes:
+        x, y, w, h = (int(value) for value in box.xywh)
+        cv2.rectangle(page, (x, y), (x + w - 1, y + h - 1), BLACK, 1)
+        cv2.circle(page, (x + w // 2, y + h * 2 // 3), w // 5, BLACK, 4)
+    assert_found(detector.detect(page), boxes, 0.9)
+
+
+def test_textured_gutters(detector):
+    boxes = grid(2, 3, 800, 1200, 40, 24)
+    page = page_of(boxes, (150, 190, 210))
+    outside = np.full((1200, 800), True)
+    for box in boxes:
+        outside[int(box.y) : int(box.b), int(box.x) : int(box.r)] = False
+    weave = np.random.default_rng(2).integers(-14, 15, (1200, 800, 1)) + 8 * np.sin(np.arange(800) / 3)[None, :, None]
+    page[outside] = np.clip(page + weave, 0, 255).astype(np.uint8)[outside]
+    assert_found(detector.detect(page), boxes)
+
+
+def test_inset_that_crosses_its_host_is_no_reason_to_lose_the_others(detector):
+    boxes = [Box(40, 40, 720, 520), Box(40, 584, 348, 576), Box(412, 584, 348, 576)]
+    page = page_of(boxes)
+    cv2.rectangle(page, (596, 376), (776, 576), WHITE, -1)
+    paste(page, Box(604, 384, 164, 184), 9)
+    found = [detection.box for detection in detector.detect(page)]
+    assert len(match_boxes(found, boxes, 0.8)) == 3, found
+
+
+def test_panel_without_a_frame_between_framed_ones(detector):
+    boxes = [Box(40, 40, 720, 340), Box(120, 440, 560, 300), Box(40, 800, 720, 360)]
+    page = page_of([boxes[0], boxes[2]])
+    drawn = drawing(560, 300, 7)
+    mask = np.zeros((300, 560), np.uint8)
+    cv2.ellipse(mask, (280, 150), (279, 149), 0, 0, 360, 255, -1)
+    page[440:740, 120:680][mask > 0] = drawn[mask > 0]
+    assert_found(detector.detect(page), boxes)
+
+
+def test_upright_edge_inside_a_panel_does_not_cut_it(detector):
+    boxes = [Box(40, 40, 720, 260), *(box for box in grid(2, 3, 800, 1200, 40, 20) if box.y > 320)]
+    page = page_of(boxes)
+    page[110:298, 420:440] = 40  # a post on the ground, not quite as high as the panel
+    assert_found(detector.detect(page), boxes)
+
+
+def test_dark_drawings_on_black(detector):
+    boxes = grid(2, 2, 800, 1000, 40, 16)
+    page = np.full((1000, 800, 3), 4, np.uint8)
+    for seed, box in enumerate(boxes):
+        x, y, w, h = (int(value) for value in box.xywh)
+        page[y : y + h, x : x + w] = (drawing(w, h, seed) * 0.3 + 12).astype(np.uint8)
+    for x in range(390, 411):  # a limb across the gutter
+        page[200:260, x] = 40
+    assert_found(detector.detect(page), boxes)
+
+
+def test_page_of_text_with_a_picture_has_none(detector):
+    page = np.full((1200, 800, 3), 250, np.uint8)
+    paste(page, Box(80, 700, 240, 160))
+    for row in range(30):
+        cv2.putText(page, "In those days nobody had heard of it", (80 if row < 16 else 360, 80 + 37 * row), 0, 0.6, BLACK, 1)
+    assert detector.detect(page) == []
+
+
 def test_splash_is_one_panel(detector):
     box = Box(40, 40, 720, 1120)
     assert_found(detector.detect(page_of([box])), [box], 0.9)
