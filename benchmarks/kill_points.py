@@ -129,7 +129,7 @@ _OF_THE_RUN = ("resumed_from", "seconds", "finished", "run_dir")
 
 def _without_run(path: Path) -> bytes:
     """A file's bytes, without what a killed and resumed run may well say differently."""
-    if path.name != "metrics.json":
+    if path.name not in ("metrics.json", "embedded.json"):
         return path.read_bytes()
     facts = json.loads(path.read_bytes())
     return json.dumps({key: value for key, value in facts.items() if key not in _OF_THE_RUN}).encode()

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/train_sweep.py WORKSPACE [key=value ...]
 
-Prints seconds of both and the comparison table. The issue's limit for the first is 180 s on two cores.
+Prints seconds of both and the comparison table. The first may take 180 s on two cores.
 """
 
 from __future__ import annotations
