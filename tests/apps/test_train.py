@@ -311,3 +311,24 @@ def test_every_experiment_composes_and_opens_with_its_command(file: Path) -> Non
     assert cfg.objective.mpm.context_recon == ("context" in variant)
     assert (cfg.objective.rpp.weight, cfg.objective["pop"].weight) == (0.5, 0.3)
     assert cfg.batch_size == 4
+
+
+def test_weights_and_biases_offline_holds_config_metrics_and_table_and_no_secret(
+    comix: Callable[..., Any], workspace_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {"WANDB_API_KEY": "canary" + "0" * 34, "OPENROUTER_API_KEY": "sk-or-canary", "HF_TOKEN": "hf_canary"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    ran = comix("train", f"workspace={workspace_copy}", *SMALL, "logger=wandb", "name=mirrored")
+    assert ran.code == 0, ran.err
+    (folder,) = workspace_copy.glob("runs/train/*/wandb/offline-run-*")
+    (log,) = folder.glob("*.wandb")
+    data = log.read_bytes()
+    for wanted in (b'"_target_":"comix.train.objectives.objective"', b"batch_size", b"val_loss", b"val_rpp_next_accuracy"):
+        assert wanted in data
+    (table,) = folder.glob("files/media/table/*.table.json")
+    figures = dict(read_json(table)["data"])
+    kept = read_json(folder.parents[1] / "metrics.json")["validation"]
+    assert figures["val_loss"] == kept["loss"]
+    written = [path for path in workspace_copy.rglob("*") if path.is_file()]
+    assert [path for path in written if any(value.encode() in path.read_bytes() for value in secrets.values())] == []
