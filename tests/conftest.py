@@ -16,6 +16,7 @@ from comix.schema import STAGES, key_names
 
 LIBRARY = Path(__file__).parent / "data" / "library"
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # as the command sets it; the hub's client reads it when it is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many tests run at once as there are cores: more threads would only wait
 
 
