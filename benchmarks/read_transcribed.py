@@ -22,7 +22,7 @@ from comix.io.analysis import analysis_path, write_analysis
 from comix.io.images import read_bgr
 from comix.vlm.balloons import balloons_of
 from comix.vlm.lines import LineEngine
-from comix.vlm.ocr import analysis_of, kept_lines, lines_analysis
+from comix.vlm.ocr import analysis_of, kept_lines, lines_analysis, well_spelled
 
 
 def record_of(page: TranscriptPage) -> PageRecord:
@@ -49,7 +49,7 @@ def main() -> None:
         panels = [page.panels[number] for number in sorted(page.panels)]
         start = time.process_time()
         lines = engine.lines(image)
-        balloons = balloons_of(image, kept_lines(lines, 0.5))
+        balloons = well_spelled(balloons_of(image, kept_lines(lines, 0.5)))
         spent.append(time.process_time() - start)
         height, width = image.shape[:2]
         write_analysis(analysis_path(options.output / "lines", page.key), lines_analysis(lines, panels, record, width, height))

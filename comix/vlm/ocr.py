@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from comix.vlm.balloons import Balloon, balloons_of
 from comix.vlm.kinds import Kind
 from comix.vlm.lettering import is_wide
 from comix.vlm.lines import LineEngine, TextLine
+from comix.vlm.spelling import respelled
 
 MODEL = "PP-OCRv6 small"
 
@@ -28,20 +30,36 @@ class OcrReader:
         max_upscale: how many times a small page may be enlarged for it.
         min_confidence: lines read with less, 0 to 1, are dropped as not being text.
         n_threads: threads of the networks; 1 when several workers read beside each other.
+        spelling: mend slips of the eye in English words, see `comix.vlm.spelling`.
     """
 
     name = "ocr"
-    version = "1"
+    version = "2"
     needs_panels = True
 
-    def __init__(self, det_side: int = 1280, max_upscale: float = 2.0, min_confidence: float = 0.5, n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        det_side: int = 1280,
+        max_upscale: float = 2.0,
+        min_confidence: float = 0.5,
+        n_threads: int = 1,
+        spelling: bool = True,
+    ) -> None:
         self._engine = LineEngine(det_side=det_side, max_upscale=max_upscale, n_threads=n_threads)
-        self._min_confidence = min_confidence
+        self._min_confidence, self._spelling = min_confidence, spelling
 
     def read(self, image: NDArray[np.uint8], panels: Sequence[Box], page: PageRecord) -> Analysis:
         """Text of a ``(h, w, 3)`` uint8 BGR page, each balloon in its panel; a page without text gives empty panels."""
-        lines = kept_lines(self._engine.lines(image), self._min_confidence)
-        return analysis_of(balloons_of(image, lines), panels, page, image.shape[1], image.shape[0])
+        balloons = balloons_of(image, kept_lines(self._engine.lines(image), self._min_confidence))
+        if self._spelling:
+            balloons = well_spelled(balloons)
+        return analysis_of(balloons, panels, page, image.shape[1], image.shape[0])
+
+
+def well_spelled(balloons: Sequence[Balloon]) -> list[Balloon]:
+    """The balloons of one page with slips in English words mended."""
+    texts = respelled([balloon.text for balloon in balloons])
+    return [replace(balloon, text=text) for balloon, text in zip(balloons, texts, strict=True)]
 
 
 class LinesReader:

@@ -109,7 +109,7 @@ def test_tiles_cover_a_strip_and_overlap() -> None:
 
 def test_building_a_reader_loads_nothing() -> None:
     built: Reader = OcrReader(n_threads=2, det_side=960, min_confidence=0.6)
-    assert (built.name, built.version, built.needs_panels) == ("ocr", "1", True)
+    assert (built.name, built.version, built.needs_panels) == ("ocr", "2", True)
 
 
 def quad(x: float, y: float, w: float, h: float) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from comix.vlm.api.pace import backoff, retry_after
 from comix.vlm.picture import encoded
 from comix.vlm.prompt import Prompt
 from comix.vlm.question import Question
-from comix.vlm.reply import Verdict
+from comix.vlm.reply import Exchange, Verdict
 
 _PROMPT = Prompt(
     "probe", "1", "This picture has one colour and some white squares. Name the colour and count the squares.", "probe",
@@ -58,7 +58,11 @@ async def probed(asker: Asker) -> Probed:
     refused = 0
     question = probe_question(asker)
     for mode in ("json_schema", "json_object", "none"):
-        verdict = await _asked(asker, question, mode)
+        verdict, exchange = await _asked(asker, question, mode)
+        if exchange.fault == "connection":
+            raise ServiceStopsError(
+                f"{endpoint.base_url}: no server answers there ({exchange.detail}); is it running, and is vlm.base_url right?"
+            )
         answer = verdict.answer
         if isinstance(answer, ProbeAnswer):
             sees = "red" in answer.colour.casefold()
@@ -77,8 +81,8 @@ async def probed(asker: Asker) -> Probed:
     return Probed("none", False, note)
 
 
-async def _asked(asker: Asker, question: Question, mode: str) -> Verdict:
-    """The verdict on the test picture in one mode; faults of the network are waited out."""
+async def _asked(asker: Asker, question: Question, mode: str) -> tuple[Verdict, Exchange]:
+    """The verdict and the last reply on the test picture in one mode; faults of the network are waited out."""
     endpoint = asker.endpoint
     for attempt in range(endpoint.max_attempts):
         verdict, exchange, _ = await asker.once(question, f"probe {mode}", _MAX_TOKENS, mode)
@@ -88,4 +92,4 @@ async def _asked(asker: Asker, question: Question, mode: str) -> Verdict:
             break
         wait = retry_after(exchange.headers, asker.clock.date())
         await asker.clock.sleep(backoff(attempt, endpoint.backoff_s, endpoint.max_backoff_s) if wait is None else wait)
-    return verdict
+    return verdict, exchange
