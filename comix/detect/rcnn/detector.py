@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import digest
 from comix.core.geometry import Box
 from comix.core.page import Detection
+from comix.detect.adapters.checkpoint import trusted
 from comix.detect.rcnn.clean import without_doubles
 from comix.detect.rcnn.weights import Card, read_card, read_state
 
@@ -54,7 +53,7 @@ class FasterRcnnDetector:
         self._network: Any = None
         self.is_foreign = self._path.suffix in _FOREIGN
         if self.is_foreign:
-            self.sha256 = _checked(self._path, sha256)
+            self.sha256 = trusted(self._path, sha256)
             self.card: Card | None = None
         else:
             self._path = self._path.with_suffix("") if self._path.suffix == ".safetensors" else self._path
@@ -112,15 +111,3 @@ class FasterRcnnDetector:
         ]
         panels = without_doubles([one for one in out if one.category == "panel"], self.overlap)
         return panels + [one for one in out if one.category != "panel"]
-
-
-def _checked(path: Path, sha256: str) -> str:
-    """The file's sha256, which the user has to have named: a foreign file is opened only when it is the one meant."""
-    if not path.is_file():
-        raise MissingInputError(f"detector.weights={path}: no such file")
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if sha256.lower() != found:
-        said = f"detector.sha256={sha256} is not that of" if sha256 else "detector.sha256 is missing for"
-        raise UsageError(f"{said} {path}; if you trust the file, give detector.sha256={found}")
-    return found

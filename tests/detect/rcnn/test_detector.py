@@ -6,33 +6,19 @@ import json
 import cv2
 import numpy as np
 import pytest
+from drawn_panels import PANELS, drawn
 
 from comix.core.errors import FileFormatError, MissingInputError, UsageError
 from comix.core.geometry import Box
 from comix.detect.rcnn.detector import FasterRcnnDetector
 from comix.metrics.detection import count_page
 
-PAGES = (
-    [Box(10, 10, 80, 60), Box(100, 10, 90, 60), Box(10, 80, 180, 90), Box(10, 180, 180, 110)],
-    [Box(10, 10, 180, 130), Box(10, 150, 85, 140), Box(105, 150, 85, 140)],
-)
 TINY = (
     "task=panel_detector", "batch_size=2", "epochs=1", "task.steps=90", "task.data.canvas_area=24576",
     "task.shape.channels=32", "task.shape.hidden=64", "task.optimisation.lr=0.003", "task.optimisation.n_frozen=8",
     "task.optimisation.warmup=5", "task.optimisation.average=0.9", "task.data.vary.zoom=[1.0,1.0]",
     *(f"task.data.vary.{key}=0" for key in ("stretch", "light", "grey", "invert", "jpeg", "blur", "noise", "mirror")),
 )  # fmt: skip
-
-
-def drawn(boxes, width=200, height=300, seed=0):
-    random = np.random.default_rng(seed)
-    page = np.full((height, width, 3), 250, np.uint8)
-    for box in boxes:
-        x, y, w, h = (int(value) for value in box.xywh)
-        cv2.rectangle(page, (x, y), (x + w - 1, y + h - 1), random.integers(60, 200, 3).tolist(), -1)
-        cv2.circle(page, (x + w // 2, y + h // 2), min(w, h) // 3, random.integers(0, 120, 3).tolist(), -1)
-        cv2.rectangle(page, (x, y), (x + w - 1, y + h - 1), (0, 0, 0), 2)
-    return page
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +28,7 @@ def trained(tmp_path_factory):
 
     root = tmp_path_factory.mktemp("overfitted")
     images, annotations = [], []
-    for number, boxes in enumerate(PAGES):
+    for number, boxes in enumerate(PANELS):
         cv2.imwrite(str(root / f"{number}.png"), drawn(boxes, seed=number))
         images.append({"id": number, "file_name": f"{number}.png", "width": 200, "height": 300})
         annotations += [
@@ -58,7 +44,7 @@ def trained(tmp_path_factory):
 
 def test_two_drawn_pages_are_learned_and_kept(trained):
     detector = FasterRcnnDetector(weights=str(trained), min_score=0.5)
-    for number, boxes in enumerate(PAGES):
+    for number, boxes in enumerate(PANELS):
         found = detector.detect(drawn(boxes, seed=number))
         assert count_page([one.box for one in found], boxes, 0.8).exact
         scores = [one.score for one in found]
@@ -68,7 +54,7 @@ def test_two_drawn_pages_are_learned_and_kept(trained):
 
 def test_pages_together_give_the_same_as_one_by_one(trained):
     detector = FasterRcnnDetector(weights=str(trained), min_score=0.1)
-    pages = [drawn(PAGES[0]), drawn(PAGES[1], width=500, height=200), drawn(PAGES[1], seed=1), drawn(PAGES[0], 400, 600)]
+    pages = [drawn(PANELS[0]), drawn(PANELS[1], width=500, height=200), drawn(PANELS[1], seed=1), drawn(PANELS[0], 400, 600)]
     together, single = detector.detect_many(pages), [detector.detect(page) for page in pages]
     for one, other in zip(together, single, strict=True):
         assert len(one) == len(other)
@@ -79,7 +65,7 @@ def test_pages_together_give_the_same_as_one_by_one(trained):
 
 def test_constant_score_is_only_written_when_asked_for(trained):
     plain, constant = FasterRcnnDetector(str(trained)), FasterRcnnDetector(str(trained), constant_score=True)
-    page = drawn(PAGES[0])
+    page = drawn(PANELS[0])
     assert {one.score for one in constant.detect(page)} == {1.0}
     assert [one.box for one in constant.detect(page)] == [one.box for one in plain.detect(page)]
     assert constant.version != plain.version
@@ -89,10 +75,10 @@ def test_a_card_and_weights_that_do_not_belong_together_are_refused(trained, tmp
     stem = tmp_path / "panels"
     stem.with_suffix(".yaml").write_bytes(trained.with_suffix(".yaml").read_bytes())
     with pytest.raises(MissingInputError, match="no such file"):
-        FasterRcnnDetector(str(stem)).detect(drawn(PAGES[0]))
+        FasterRcnnDetector(str(stem)).detect(drawn(PANELS[0]))
     stem.with_suffix(".safetensors").write_bytes(trained.with_suffix(".safetensors").read_bytes() + b" ")
     with pytest.raises(FileFormatError, match="do not belong together"):
-        FasterRcnnDetector(str(stem)).detect(drawn(PAGES[0]))
+        FasterRcnnDetector(str(stem)).detect(drawn(PANELS[0]))
     stem.with_suffix(".yaml").write_text("format: 99\n")
     with pytest.raises(FileFormatError, match="install a newer one"):
         FasterRcnnDetector(str(stem))
@@ -126,13 +112,13 @@ def test_a_foreign_checkpoint_needs_its_hash_and_weights_only(tmp_path):
         FasterRcnnDetector(str(path), sha256="0" * 64)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     with pytest.raises(FileFormatError, match="fasterrcnn_resnet50_fpn"):
-        FasterRcnnDetector(str(path), sha256=sha256).detect(drawn(PAGES[0]))
+        FasterRcnnDetector(str(path), sha256=sha256).detect(drawn(PANELS[0]))
 
     torch.manual_seed(0)
     network = fasterrcnn_resnet50_fpn(weights=None, weights_backbone=None, num_classes=5)
     torch.nn.init.normal_(network.roi_heads.box_predictor.cls_score.weight, std=0.5)
     torch.save({"model": network.state_dict()}, path)
     detector = FasterRcnnDetector(str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest(), min_score=0.0)
-    found = detector.detect(drawn(PAGES[0]))
+    found = detector.detect(drawn(PANELS[0]))
     assert {one.category for one in found} <= {"panel", "character", "text", "face"}
     assert all(one.box.clipped(200, 300) == one.box for one in found)

@@ -1,0 +1,1 @@
+"""Detectors of others behind the one interface: optional, each under its own licence, with weights that users bring."""
