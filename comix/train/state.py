@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
@@ -19,9 +19,37 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Lightning's states, written beside their place and renamed: a kill never leaves a torn one."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write a state."""
+        """Write a state.
+
+        Raises:
+            OSError: it cannot be written, as when the disk is full; torch by itself says something else then.
+        """
         with atomic_writer(Path(path)) as stream:
-            torch.save(checkpoint, stream)
+            noting = _Noting(stream)
+            try:
+                torch.save(checkpoint, cast("IO[bytes]", noting))
+            except RuntimeError:
+                if noting.error is not None:
+                    raise noting.error from None
+                raise
+
+
+class _Noting:
+    """A stream that keeps the error of a failed write."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def check_state(path: Path, weights: Mapping[str, Any], batches: str) -> None:
