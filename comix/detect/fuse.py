@@ -25,6 +25,10 @@ _SNAP = 0.025
 """Edges of the network's boxes move to an edge of a gutter box within this share of the page's side."""
 
 
+_LEAST_COVERED = 0.15
+"""Boxes that together cover less of a page are pictures on a page of text; a page of panels is covered by more than half."""
+
+
 class BoxEvidence(NamedTuple):
     """What speaks for a box; also the form of the model's weights.
 
@@ -92,7 +96,7 @@ def fuse(
     for one in sorted(scored, key=lambda one: -one.score):
         if one.score >= min_score and all(may_stand_together(one.box, other.box) for other in kept):
             kept.append(one._replace(score=round(one.score, 4)))
-    return kept
+    return kept if sum(one.box.area for one in kept) >= _LEAST_COVERED * width * height else []
 
 
 def candidates_of(
