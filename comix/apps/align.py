@@ -25,7 +25,7 @@ from comix.align.lists import filter_list
 from comix.align.quality import Gates
 from comix.align.source import as_folder
 from comix.align.stage import AlignSettings, run_align
-from comix.apps.common import finish, run_options, say, workspace_of
+from comix.apps.common import detections_of, finish, run_options, say, workspace_of
 from comix.core.errors import UsageError
 from comix.core.pathforms import parse_folders, parse_root_map
 from comix.core.workspace import Workspace
@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     if workspace.curation_table.is_file():  # its columns go beside the CSV's: a damaged one is said before the work
         read_columns(workspace.curation_table, CURATED, "curate")
-    settings = _settings(cfg)
+    settings = _settings(cfg, workspace)
     if cfg.coco:
         source = foreign_source(workspace, cfg)
         summary = run_align(workspace, settings, run_options(cfg), source)
@@ -56,9 +56,9 @@ def main(cfg: DictConfig) -> int:
     return finish(summary, workspace)
 
 
-def _settings(cfg: DictConfig) -> AlignSettings:
+def _settings(cfg: DictConfig, workspace: Workspace) -> AlignSettings:
     reader = "" if cfg.reader == "none" else cfg.reader
-    detector = Path(cfg.coco).stem if cfg.coco else cfg.detections
+    detector = Path(cfg.coco).stem if cfg.coco else detections_of(cfg, workspace)
     if cfg.coco:
         reader = Path(cfg.vlm_dir).name if cfg.vlm_dir else ""
         if cfg.second_reader:

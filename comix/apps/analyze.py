@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import finish, plain, run_options, say, workspace_of
+from comix.apps.common import detections_of, finish, plain, run_options, say, workspace_of
 from comix.build import instantiate
 from comix.core.errors import UsageError
 from comix.core.shard import parse_shard
@@ -55,7 +55,7 @@ def main(cfg: DictConfig) -> int:
         reader.at(place_of(cfg, workspace)).require_limit()
         shaping = reader.shaping
     worker = partial(build_worker, settings)
-    summary = run_analyze(workspace, worker, reader, shaping, cfg.detections, run_options(cfg), output)
+    summary = run_analyze(workspace, worker, reader, shaping, detections_of(cfg, workspace), run_options(cfg), output)
     return finish(summary, workspace)
 
 
@@ -74,7 +74,7 @@ def dry_run(cfg: DictConfig, reader: Any) -> int:
         raise UsageError("dry_run: only readers that ask a service cost anything; this one works on this machine")
     workspace = Workspace(Path(cfg.workspace))
     reader.at(place_of(cfg, workspace))
-    jobs = jobs_to_do(workspace, reader, reader.shaping, cfg.detections, cfg.limit)
+    jobs = jobs_to_do(workspace, reader, reader.shaping, detections_of(cfg, workspace), cfg.limit)
     batch = bool(reader.batch)
     found = forecast(jobs, reader.prompt, reader.endpoint, reader.price, batch, mean_reply(reader))
     for line in found.lines(reader.endpoint.model, reader.price):

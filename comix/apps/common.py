@@ -12,6 +12,7 @@ from comix.core.shard import parse_shard
 from comix.core.task import RunOptions
 from comix.core.work import Summary
 from comix.core.workspace import Workspace
+from comix.schema import DEFAULT_DETECTOR
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
 def workspace_of(cfg: DictConfig) -> Workspace:
     """The workspace, created if absent and proved writable."""
     return Workspace(Path(cfg.workspace)).create()
+
+
+def detections_of(cfg: DictConfig, workspace: Workspace) -> str:
+    """The folder below ``detections/`` that a stage takes: the one named, else the one last worked on.
+
+    Which one is said where there are several; where there is none, the default detector's name, which then is missed by name.
+    """
+    if cfg.detections:
+        return str(cfg.detections)
+    present = workspace.detectors_present()
+    if not present:
+        return DEFAULT_DETECTOR
+    latest = max(present, key=lambda name: workspace.predictions(name).stat().st_mtime_ns)
+    if len(present) > 1:
+        say(f"boxes: detections/{latest} (last worked on of {len(present)}; detections=NAME takes another)")
+    return latest
 
 
 def run_options(cfg: DictConfig) -> RunOptions:

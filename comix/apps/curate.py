@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comix.apps.common import finish, run_options, say, workspace_of
+from comix.apps.common import detections_of, finish, run_options, say, workspace_of
 from comix.core.errors import UsageError
 from comix.core.pagetypes import PAGE_TYPES
 from comix.curate.stage import run_curate
@@ -40,7 +40,9 @@ def main(cfg: DictConfig) -> int:
     aligned = (workspace.alignment_dir / "alignment.parquet").is_file()
     if aligned:
         require_alignment(workspace)
-    summaries = run_curate(workspace, cfg.detections, page_types, cfg.phash_radius if cfg.near else None, run_options(cfg))
+    summaries = run_curate(
+        workspace, detections_of(cfg, workspace), page_types, cfg.phash_radius if cfg.near else None, run_options(cfg)
+    )
     if cfg.shard:
         return max([finish(summary, workspace) for summary in summaries])
     if aligned:

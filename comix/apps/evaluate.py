@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from comix.apps.common import say, workspace_of
+from comix.apps.common import detections_of, say, workspace_of
 from comix.bench.evaluate import TARGETS, Answer, Question, checked_methods
 from comix.bench.evaluate_text import BASELINE, TextQuestion, evaluate_text
 from comix.bench.figures import as_table
@@ -67,7 +67,7 @@ def _boxes(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[li
     is_own = predictions is not None and not cfg.predictions
     question = Question(
         truth=read_truth(paths),
-        name=(cfg.detections if is_own else Path(source).stem) if source else "",
+        name=(Path(source).parent.name if is_own else Path(source).stem) if source else "",
         predictions=predictions,
         table=_table(workspace) if is_own else (),
         category=cfg.category,
@@ -111,9 +111,10 @@ def _predictions(cfg: DictConfig, workspace: Workspace) -> tuple[str, CocoColumn
     """The file of predictions and what is in it; for an order on given boxes there may be none."""
     if cfg.predictions:
         return str(cfg.predictions), read_columns(Path(cfg.predictions))
-    if cfg.target == "order" and not workspace.predictions(cfg.detections).is_file():
+    detections = detections_of(cfg, workspace)
+    if cfg.target == "order" and not workspace.predictions(detections).is_file():
         return "", None
-    path = workspace.require_predictions(cfg.detections)
+    path = workspace.require_predictions(detections)
     return str(path), read_columns(path)
 
 

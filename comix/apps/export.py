@@ -25,7 +25,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comix.apps.common import finish, run_options, workspace_of
+from comix.apps.common import detections_of, finish, run_options, workspace_of
 from comix.interop.export import run_export
 from comix.interop.writers import ExportSettings
 
@@ -37,5 +37,5 @@ def main(cfg: DictConfig) -> int:
     """Run the stage; its exit code."""
     workspace = workspace_of(cfg)
     output = Path(cfg.output) if cfg.output else workspace.root / "export" / cfg.format
-    settings = ExportSettings(cfg.format, output, workspace.root, cfg.detections, cfg.include_images, cfg.id_map)
+    settings = ExportSettings(cfg.format, output, workspace.root, detections_of(cfg, workspace), cfg.include_images, cfg.id_map)
     return finish(run_export(workspace, settings, cfg.pages_per_shard, run_options(cfg)), workspace)

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import say
+from comix.apps.common import detections_of, say
 from comix.apps.status import existing_workspace
 from comix.bench.fixture import collect_fixture, write_fixture
 from comix.core.errors import UsageError
@@ -35,10 +35,11 @@ def main(cfg: DictConfig) -> int:
     """Save the page; 0."""
     workspace = existing_workspace(cfg)
     page = _page(workspace, cfg.page)
-    fixture = collect_fixture(workspace, page, cfg.detections, cfg.note, _settings(workspace))
+    detections = detections_of(cfg, workspace)
+    fixture = collect_fixture(workspace, page, detections, cfg.note, _settings(workspace))
     folder = Path(cfg.output) if cfg.output else workspace.root / "fixtures"
     path = write_fixture(fixture, folder / escape(page.page_id).replace("/", "--"), cfg.zip)
-    say(f"fixture: {page.page_id}, {fixture.n_boxes} boxes of {cfg.detections}; {path}")
+    say(f"fixture: {page.page_id}, {fixture.n_boxes} boxes of {detections}; {path}")
     for name in sorted(fixture.files):
         say(f"  {name}")
     say(f"The page image is in it; its licence: {fixture.licence}. Publish it only if that allows it.")

@@ -7,7 +7,7 @@ found on the page, or the default, from the left.
 
 Examples:
   comix order
-  comix order detections=gutter direction=rtl
+  comix order direction=rtl
   comix order look=3
   comix order boxes=their_boxes.json output=ordered.json direction=ltr
 """
@@ -17,7 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comix.apps.common import finish, run_options, say, workspace_of
+from comix.apps.common import detections_of, finish, run_options, say, workspace_of
 from comix.core.errors import UsageError
 from comix.detect.orderfile import order_file
 from comix.detect.ordering import OrderRule, run_order
@@ -37,4 +37,4 @@ def main(cfg: DictConfig) -> int:
         say(f"order: {n_panels} panels on {n_pages} pages ordered; {target}")
         return 0
     workspace = workspace_of(cfg)
-    return finish(run_order(workspace, cfg.detections, rule, run_options(cfg)), workspace)
+    return finish(run_order(workspace, detections_of(cfg, workspace), rule, run_options(cfg)), workspace)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comix.apps.common import say, workspace_of
+from comix.apps.common import detections_of, say, workspace_of
 from comix.report.stage import run_report
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def main(cfg: DictConfig) -> int:
     from comix.bundled import credits
 
     makers = credits() if cfg.credits else []
-    path = run_report(workspace_of(cfg), cfg.detections, cfg.reader, cfg.max_pages, cfg.title, makers)
+    workspace = workspace_of(cfg)
+    path = run_report(workspace, detections_of(cfg, workspace), cfg.reader, cfg.max_pages, cfg.title, makers)
     say(f"report: {path}")
     return 0

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import finish, plain, run_options, workspace_of
+from comix.apps.common import detections_of, finish, plain, run_options, workspace_of
 from comix.core.errors import UsageError
 from comix.synth.factory import Factory
 from comix.synth.pack import open_pack, packed_art
@@ -46,7 +46,7 @@ def art_source(cfg: DictConfig, workspace: Workspace) -> ArtSource:
     books = read_split(Path(cfg.split), cfg.half) if cfg.split else ()
     if cfg.art:
         return ArtSource(Path(cfg.art), Path(cfg.pages), books)
-    return ArtSource(workspace.require_predictions(cfg.detections), workspace.root, books)
+    return ArtSource(workspace.require_predictions(detections_of(cfg, workspace)), workspace.root, books)
 
 
 def main(cfg: DictConfig) -> int:

@@ -56,6 +56,9 @@ STAGES: dict[str, type[StageConfig]] = {
 }
 """Stage name -> its schema, in the order of the work."""
 
+DEFAULT_DETECTOR = "ensemble"
+"""What ``detect``, ``pipeline`` and ``demo`` take: the best on the labelled pages, see experiments/panels_open."""
+
 NEEDS_NO_PAGES = frozenset({"evaluate", "reproduce"})
 """Stages that make their workspace: it only holds their run folders."""
 

@@ -48,7 +48,7 @@ class DetectConfig(ShardedConfig):
 class OrderConfig(ShardedConfig):
     """Keys of ``order``."""
 
-    detections: str = "gutter"
+    detections: str = ""
     method: str = one_of("auto", "cut", "graph", "rows", "center")
     direction: str = one_of("auto", "ltr", "rtl")
     pages: str = one_of("auto", "single", "double")
@@ -63,7 +63,7 @@ class AnalyzeConfig(ShardedConfig):
 
     vlm: Any = None
     prompt: Any = None
-    detections: str = "gutter"
+    detections: str = ""
     output: str = ""
     error_log_dir: str = ""
     prices: str = ""
@@ -86,7 +86,7 @@ class MapConfig(StageConfig):
 class AlignConfig(ShardedConfig):
     """Keys of ``align``."""
 
-    detections: str = "gutter"
+    detections: str = ""
     reader: str = "ocr"
     min_det_score: float = 0.0
     min_text_coverage: float = 0.6
@@ -114,7 +114,7 @@ class AlignConfig(ShardedConfig):
 class CurateConfig(ShardedConfig):
     """Keys of ``curate``."""
 
-    detections: str = "gutter"
+    detections: str = ""
     near: bool = True
     phash_radius: int = 12
     page_types: str = "interior,splash"
@@ -128,7 +128,7 @@ class ExportConfig(ShardedConfig):
 
     format: str = one_of(REQUIRED, *FORMATS_WRITTEN)
     output: str = ""
-    detections: str = "gutter"
+    detections: str = ""
     include_images: bool = False
     id_map: str = one_of("comix", "training")
     pages_per_shard: int = 1000
@@ -163,7 +163,7 @@ class SynthConfig(ShardedConfig):
     in_sequence: bool = False
     art: str = ""
     pages: str = ""
-    detections: str = "gutter"
+    detections: str = ""
     split: str = ""
     half: str = one_of("tune", "held_out")
     save_vis: int = 0

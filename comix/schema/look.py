@@ -11,7 +11,7 @@ from comix.schema.base import StageConfig, one_of
 class ReportConfig(StageConfig):
     """Keys of ``report``."""
 
-    detections: str = "gutter"
+    detections: str = ""
     reader: str = "ocr"
     max_pages: int = 60
     title: str = ""

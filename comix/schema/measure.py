@@ -14,7 +14,7 @@ class EvaluateConfig(StageConfig):
     target: str = one_of(REQUIRED, "detection", "order", "text")
     truth: str = REQUIRED
     predictions: str = ""
-    detections: str = "gutter"
+    detections: str = ""
     images: str = ""
     category: str = one_of("panel", "character", "balloon", "text", "onomatopoeia", "face")
     methods: str = "auto"
@@ -43,7 +43,7 @@ class FixtureConfig(StageConfig):
     """Keys of ``fixture``."""
 
     page: str = REQUIRED
-    detections: str = "gutter"
+    detections: str = ""
     output: str = ""
     note: str = ""
     zip: bool = False

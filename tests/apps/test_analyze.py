@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_a_job_costs_and_leaves_no_trace(tmp_path: Path, com
         (["vlm=openrouter", "vlm.max_usd=1", "vlm.concurrency=0"], "vlm.concurrency=0: wanted 1 or more"),
         (["vlm=openrouter", "vlm.max_usd=1", "vlm.structured=yes"], "vlm.structured=yes: wanted one of"),
         (["vlm=openrouter", "vlm.max_usd=1", "vlm.batch=send"], "vlm.batch=send: wanted"),
-        (["vlm=openrouter", "vlm.max_usd=1", "prompt=guided"], "no detections by gutter yet"),
+        (["vlm=openrouter", "vlm.max_usd=1", "prompt=guided"], "no detections by ensemble yet"),
         (["vlm=ocr", "dry_run=true"], "only readers that ask a service"),
         (["vlm=openrouter", "vlm.max_usd=1", "prices=nowhere.yaml"], "nowhere.yaml: no such file"),
         (["vlm=openrouter", "vlm.max_usd=1", "prompt=file", "prompt.file=no, such.yaml"], "no such file"),

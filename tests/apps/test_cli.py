@@ -38,7 +38,7 @@ def test_every_stage_has_help_with_its_keys(stage: str, comix: Callable[..., obj
         (["detect", "worker=3"], "did you mean 'workers'?"),
         (["detect", "+worker=3"], "did you mean 'workers'?"),
         (["detect", "detector=guter"], "did you mean 'gutter'?"),
-        (["detect", "detector.path=x"], "options that have it: detector=replay"),
+        (["detect", "detector.path=x"], "options that have it: detector=grounding_dino"),
         (["detect", "workers=many"], "wanted a whole number"),
         (["detect", "hello"], "wanted key=value"),
         (["order", "direction=left"], "wanted one of: auto, ltr, rtl"),

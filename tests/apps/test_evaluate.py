@@ -101,18 +101,18 @@ def test_order_on_given_and_on_detected_boxes(folder: Path, comix: Callable[...,
 
 def test_a_workspace_is_evaluated_by_page_id_or_member_path(workspace_copy: Path, comix: Callable[..., Any]) -> None:
     """The detector's own boxes as truth: everything is exact; a page may be named by the path inside the library."""
-    truth = json.loads((workspace_copy / "detections/gutter/predictions.json").read_text())
+    truth = json.loads((workspace_copy / "detections/ensemble/predictions.json").read_text())
     (workspace_copy / "truth.json").write_text(json.dumps(truth))
     for target in ("detection", "order"):
         ran = comix("evaluate", f"target={target}", f"truth={workspace_copy / 'truth.json'}", f"workspace={workspace_copy}")
         assert ran.code == 0, ran.err
     rows, _ = rows_of(workspace_copy)
-    assert rows["gutter: its order", "all"]["figures"]["page_exact"] == 1
+    assert rows["ensemble: its order", "all"]["figures"]["page_exact"] == 1
     for image in truth["images"]:
         del image["page_id"]
     (workspace_copy / "truth.json").write_text(json.dumps(truth))
     comix("evaluate", "target=detection", f"truth={workspace_copy / 'truth.json'}", f"workspace={workspace_copy}")
-    assert rows_of(workspace_copy)[0]["gutter", "all"]["figures"]["f1_90"] == 1
+    assert rows_of(workspace_copy)[0]["ensemble", "all"]["figures"]["f1_90"] == 1
 
 
 def test_mistakes_are_named(folder: Path, comix: Callable[..., Any]) -> None:
@@ -124,7 +124,7 @@ def test_mistakes_are_named(folder: Path, comix: Callable[..., Any]) -> None:
             ["target=detection", f"truth={truth}", f"predictions={folder / 'theirs.json'}"],
             "joined by page_id or by the exact path",
         ),
-        (["target=detection", f"truth={truth}"], "no detections by gutter yet"),
+        (["target=detection", f"truth={truth}"], "no detections by ensemble yet"),
         (["target=detection", f"truth=[{truth},{truth}]", f"predictions={truth}"], "name each page once"),
         (["target=detection", f"truth={truth}", f"predictions={truth}", "category=face"], "it has panel"),
         (["target=order", f"truth={folder / 'unordered.json'}"], "no page with two panels or more"),

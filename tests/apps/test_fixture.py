@@ -31,7 +31,7 @@ def test_a_page_becomes_a_folder_that_evaluate_reads(workspace_copy: Path, comix
     for target in ("detection", "order"):
         ran = comix(
             "evaluate", f"target={target}", f"truth={folder / 'expected.json'}", f"images={folder}",
-            f"predictions={folder / 'detections/gutter.json'}", f"workspace={tmp_path / 'ws'}",
+            f"predictions={folder / 'detections/ensemble.json'}", f"workspace={tmp_path / 'ws'}",
         )  # fmt: skip
         assert ran.code == 0 or "no page with two panels" in ran.err, ran.err
 
@@ -46,7 +46,7 @@ def test_the_publishers_panels_and_a_zip(workspace_copy: Path, comix: Callable[.
     assert path.read_bytes() == first
     with zipfile.ZipFile(path) as archive:
         names = {name.partition("/")[2] for name in archive.namelist()}
-    assert {"README.txt", "fixture.json", "expected.json", "drawn.jpg", "detections/gutter.json"} <= names
+    assert {"README.txt", "fixture.json", "expected.json", "drawn.jpg", "detections/ensemble.json"} <= names
 
 
 def test_a_page_that_is_not_there(workspace_copy: Path, comix: Callable[..., Any]) -> None:

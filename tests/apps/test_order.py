@@ -132,7 +132,7 @@ def test_the_direction_that_letters_tell(comix: Callable[..., object], tmp_path:
     comix("detect", workspace, "workers=0")
     ran = comix("order", workspace)
     assert "3 read from the left because nothing says otherwise" in ran.out
-    path = tmp_path / "ws/detections/gutter/predictions.json"
+    path = tmp_path / "ws/detections/ensemble/predictions.json"
     first = json.loads(path.read_text())["images"][0]
     assert (first["reading_direction"], first["direction_from"]) == ("ltr", "default")
     comix("order", workspace, "look=3")

@@ -45,7 +45,7 @@ def test_every_input_ends_in_one_of_three_states(finished: Path, library: Path) 
     assert sum(members.values()) == n_members
     assert members["done"] == 6
     for stage in ("detect", "order", "analyze", "align", "curate"):
-        variant = {"detect": "gutter", "order": "gutter", "analyze": "ocr", "align": "gutter+ocr", "curate": ""}[stage]
+        variant = {"detect": "ensemble", "order": "ensemble", "analyze": "ocr", "align": "ensemble+ocr", "curate": ""}[stage]
         with Journal(finished / "journal" / f"{stage}.sqlite", variant) as journal:
             assert sum(journal.counts().values()) == 6, stage
 
@@ -58,7 +58,7 @@ def test_results_lie_where_the_layout_says(finished: Path) -> None:
     assert set(haruko["reading_direction"]) == {"rtl"}
     for path in pages["image_path"]:
         assert (finished / path).is_file()
-    document = json.loads((finished / "detections/gutter/predictions.json").read_text(encoding="utf-8"))
+    document = json.loads((finished / "detections/ensemble/predictions.json").read_text(encoding="utf-8"))
     assert {image["page_id"] for image in document["images"]} == set(pages["page_id"])
     assert all("order" in one and 0 <= one["score"] <= 1 for one in document["annotations"])
     for line in (finished / "lists/training.txt").read_text(encoding="utf-8").splitlines():
@@ -94,12 +94,12 @@ def test_a_gone_image_fails_one_page_until_it_is_back(workspace_copy: Path, comi
     pages = pd.read_parquet(workspace_copy / "pages.parquet")
     image = workspace_copy / pages["image_path"][0]
     kept = image.rename(image.with_suffix(".gone"))
-    ran = comix("detect", f"workspace={workspace_copy}", "detector.tolerance=17")
+    ran = comix("detect", f"workspace={workspace_copy}", "detector.min_score=0.51")
     assert ran.code == 1
     assert "6 pages = 5 done + 1 failed" in ran.out
     assert "image_missing" in comix("failures", f"workspace={workspace_copy}").out
     kept.rename(image)
-    assert "6 pages = 6 done" in comix("detect", f"workspace={workspace_copy}", "detector.tolerance=17").out
+    assert "6 pages = 6 done" in comix("detect", f"workspace={workspace_copy}", "detector.min_score=0.51").out
 
 
 def test_books_added_later_rename_nothing(library: Path, tmp_path: Path, comix: Callable[..., object]) -> None:
@@ -132,7 +132,7 @@ def test_other_comics_give_other_results(tmp_path: Path, comix: Callable[..., ob
     workspace = tmp_path / "ws"
     ran = comix("demo", f"library={folder.parent}", f"workspace={workspace}", "until=curate")
     assert ran.code == 0
-    document = json.loads((workspace / "detections/gutter/predictions.json").read_text(encoding="utf-8"))
+    document = json.loads((workspace / "detections/ensemble/predictions.json").read_text(encoding="utf-8"))
     assert [image["page_id"] for image in document["images"]] == ["Two by two/0001"]
     boxes = sorted(document["annotations"], key=lambda one: one["order"])
     assert [(one["bbox"][0] < 450, one["bbox"][1] < 600) for one in boxes] == [
@@ -201,7 +201,7 @@ def test_convert_and_order_never_write_over_their_input(tmp_path: Path, comix: C
 
 
 def test_edited_boxes_are_never_thrown_away_in_silence(workspace_copy: Path, comix: Callable[..., object]) -> None:
-    path = workspace_copy / "detections/gutter/predictions.json"
+    path = workspace_copy / "detections/ensemble/predictions.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     document["annotations"][0]["bbox"][2] -= 5
     path.write_text(json.dumps(document), encoding="utf-8")
@@ -215,7 +215,7 @@ def test_edited_boxes_are_never_thrown_away_in_silence(workspace_copy: Path, com
 
 def test_new_settings_on_a_few_pages_do_not_mix_with_old_results(workspace_copy: Path, comix: Callable[..., object]) -> None:
     comix("detect", f"workspace={workspace_copy}", "conf_threshold=1", "limit=2", "workers=0")
-    document = json.loads((workspace_copy / "detections/gutter/predictions.json").read_text(encoding="utf-8"))
+    document = json.loads((workspace_copy / "detections/ensemble/predictions.json").read_text(encoding="utf-8"))
     assert len(document["images"]) == 2
     assert "4 skipped" in comix("order", f"workspace={workspace_copy}").out
 
@@ -226,7 +226,7 @@ def test_panels_that_were_never_ordered_are_not_aligned(workspace_copy: Path, co
     comix("detect", f"workspace={workspace_copy}")
     for stage in ("analyze", "align"):
         ran = comix(stage, f"workspace={workspace_copy}")
-        assert (ran.code, "comix order detections=gutter" in ran.err) == (2, True)
+        assert (ran.code, "comix order detections=ensemble" in ran.err) == (2, True)
 
 
 def test_a_damaged_journal_is_one_line(workspace_copy: Path, comix: Callable[..., object]) -> None:
@@ -242,7 +242,7 @@ def test_a_damaged_journal_is_one_line(workspace_copy: Path, comix: Callable[...
 
 
 def test_two_runs_of_one_stage_do_not_work_at_once(workspace_copy: Path, comix: Callable[..., object]) -> None:
-    with stage_lock(workspace_copy / "journal" / "detect.sqlite", "gutter"):
+    with stage_lock(workspace_copy / "journal" / "detect.sqlite", "ensemble"):
         ran = comix("detect", f"workspace={workspace_copy}")
     assert (ran.code, "another process is working on it" in ran.err) == (2, True)
 

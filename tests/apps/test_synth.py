@@ -41,7 +41,7 @@ def test_the_file_is_coco_with_order_and_provenance(comix: Callable[..., object]
     path = workspace_copy / "synth" / "pages" / "predictions.json"
     coco = COCO(str(path))
     pages = read_predictions(path)
-    known = set(read_predictions(workspace_copy / "detections" / "gutter" / "predictions.json"))
+    known = set(read_predictions(workspace_copy / "detections" / "ensemble" / "predictions.json"))
     assert len(coco.imgs) == 12 == len(pages)
     for image_id, image in coco.imgs.items():
         assert (path.parent / image["file_name"]).is_file()

@@ -61,7 +61,7 @@ def test_a_changed_byte_is_found_by_a_deep_look(workspace_copy: Path, comix: Com
 
 def _damage(workspace: Path, kind: str) -> str:
     """Plant one trouble; a part of what must be said of it."""
-    predictions = workspace / "detections" / "gutter" / "predictions.json"
+    predictions = workspace / "detections" / "ensemble" / "predictions.json"
     document = json.loads(predictions.read_text())
     if kind == "box":
         document["annotations"][0]["bbox"][2] = 99999

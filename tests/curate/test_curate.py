@@ -29,7 +29,7 @@ def table_of(workspace: Path) -> pd.DataFrame:
 
 def write_readings(workspace: Path) -> None:
     """An analysis for every page: a word in each panel."""
-    for page_id, found in read_predictions(workspace / "detections" / "gutter" / "predictions.json").items():
+    for page_id, found in read_predictions(workspace / "detections" / "ensemble" / "predictions.json").items():
         panels = [
             PanelReading(panel_number=number, box=panel.box.xywh, dialogue=[TextItem(text="Well!")])
             for number, panel in enumerate(found.panels(), start=1)

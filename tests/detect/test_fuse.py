@@ -14,7 +14,7 @@ LEFT, RIGHT, BOTH = Box(0, 0, 95, 200), Box(105, 0, 95, 200), Box(0, 0, 200, 200
 
 def test_where_both_agree_the_exact_box_is_kept():
     loose = Box(3, 4, 93, 193)
-    found = fuse([Detection(LEFT, 0.9)], [Detection(loose, 0.95)], 400, 400, 0.5)
+    found = fuse([Detection(LEFT, 0.9)], [Detection(loose, 0.95)], 300, 300, 0.5)
     assert [one.box for one in found] == [LEFT]
 
 

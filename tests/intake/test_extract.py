@@ -70,7 +70,7 @@ def test_in_place_gives_the_same_pages_panels_and_dataspecs(
         assert (read_bgr(tmp_path / "ws, in place" / mine) == read_bgr(finished / copied)).all()
 
     def boxes(root: Path) -> list[dict[str, object]]:
-        return json.loads((root / "detections" / "gutter" / "predictions.json").read_text())["annotations"]
+        return json.loads((root / "detections" / "ensemble" / "predictions.json").read_text())["annotations"]
 
     def specs(root: Path) -> dict[str, object]:
         found = {

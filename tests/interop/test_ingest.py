@@ -119,10 +119,10 @@ def test_pages_that_left_the_input_leave_the_detections(comix: Callable[..., Any
 def test_a_name_that_another_stage_uses_is_refused(comix: Callable[..., Any], fresh: Path, tmp_path: Path) -> None:
     (tmp_path / "in.json").write_text(json.dumps(coco({"file_name": f"{BOOK}/001.png"})), encoding="utf-8")
     assert comix("detect", f"workspace={fresh}", "workers=0").code == 0
-    before = (fresh / "detections" / "gutter" / "predictions.json").read_bytes()
-    ran = comix("ingest", "format=coco", f"input={tmp_path / 'in.json'}", "name=gutter", f"workspace={fresh}")
+    before = (fresh / "detections" / "ensemble" / "predictions.json").read_bytes()
+    ran = comix("ingest", "format=coco", f"input={tmp_path / 'in.json'}", "name=ensemble", f"workspace={fresh}")
     assert (ran.code, "made by another stage" in ran.err) == (2, True)
-    assert (fresh / "detections" / "gutter" / "predictions.json").read_bytes() == before
+    assert (fresh / "detections" / "ensemble" / "predictions.json").read_bytes() == before
 
 
 MANGA109 = f"""<?xml version="1.0" encoding="utf-8"?>
