@@ -28,7 +28,7 @@ def averaged(looks: Sequence[Sequence[Detection]]) -> list[Detection]:
 
     >>> a, b = Detection(Box(0, 0, 100, 100), 0.8), Detection(Box(0, 0, 110, 100), 0.8)
     >>> [(one.box.xywh, one.score) for one in averaged([[a], [b, Detection(Box(300, 0, 50, 50), 0.6)]])]
-    [([0.0, 0.0, 105.0, 100.0], 0.8), ([300.0, 0.0, 50.0, 50.0], 0.3)]
+    [([0.0, 0.0, 105.0, 100.0], 0.8), ([300, 0, 50, 50], 0.3)]
     """
     groups: list[list[Detection]] = []
     means: list[Box] = []
