@@ -3,6 +3,8 @@
 ``truth=`` is a COCO file, or several; ``predictions=`` any COCO file, else the workspace's ``detections=``. Pages are joined by
 page id or exact path. Figures come per source and direction, with 95 % intervals by book and baselines in the same table.
 ``target=text`` measures readers (``readers=`` of the workspace, or ``analyses=`` any folder) against transcripts.
+``target=cloze`` asks which text belongs into the next panel, of rules, of a model (``checkpoint=``) and of a reader that learns
+on some books and answers the others; ``truth=`` are CSV files as the COMICS dataset has them.
 Writes ``metrics.json``, ``table.md`` and ``index.html`` with the worst pages drawn into the run folder.
 
 Examples:
@@ -11,6 +13,7 @@ Examples:
   comix evaluate target=order truth=hand.json methods=auto,cut,graph,rows,center
   comix evaluate target=text truth=[hand_transcripts.json,hand_panels.json] readers=ocr,gemma3-4b-page workspace=my_comics
   comix evaluate target=text truth=openmantra_coco.json language=ja analyses=their_folder
+  comix evaluate target=cloze truth=[text_cloze_dev_easy.csv,text_cloze_dev_hard.csv]
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import json_bytes, write_bytes
 from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
+from comix.embed.place import find_checkpoint
 from comix.io.cococolumns import CocoColumns, read_columns
 from comix.io.tables import read_pages
 
@@ -46,7 +50,8 @@ def main(cfg: DictConfig) -> int:
 
     workspace = workspace_of(cfg)
     paths = [Path(one.strip()) for one in str(cfg.truth).strip("[]").split(",") if one.strip()]
-    sources, n_pages, answer = (_text if cfg.target == "text" else _boxes)(cfg, workspace, paths)
+    measure = {"text": _text, "cloze": _cloze}.get(cfg.target, _boxes)
+    sources, n_pages, answer = measure(cfg, workspace, paths)
     folder = Path(HydraConfig.get().runtime.output_dir)
     say(as_table(answer.rows, answer.columns))
     for note in answer.notes:
@@ -57,7 +62,10 @@ def main(cfg: DictConfig) -> int:
         answer.notes,
     )  # fmt: skip
     hint = "" if n_drawn or not answer.worst else "; for pictures say images=FOLDER that the truth's paths begin in"
-    say(f"evaluate: {n_pages} pages; {folder / 'metrics.json'}, {n_drawn} pages drawn in index.html{hint}")
+    if cfg.target == "cloze":
+        say(f"evaluate: {n_pages} questions; {folder / 'metrics.json'}")
+    else:
+        say(f"evaluate: {n_pages} pages; {folder / 'metrics.json'}, {n_drawn} pages drawn in index.html{hint}")
     return 0
 
 
@@ -101,6 +109,30 @@ def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[lis
         root=workspace.root,
     )
     return list(readers.values()), len(question.truth), evaluate_text(question)
+
+
+def _cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
+    """The same for cloze questions."""
+    from comix.bench.cloze.evaluate import ClozeQuestion, evaluate_cloze
+    from comix.bench.cloze.learned import Learning
+    from comix.bench.cloze.rows import read_cloze
+    from comix.embed.words import WordsEncoder, frozen_vectors
+
+    if cfg.folds < 0 or cfg.folds == 1:
+        raise UsageError(f"folds={cfg.folds}: wanted 2 or more, or 0 for no learned reader")
+    truth = {path.stem: read_cloze(path) for path in paths}
+    if len(truth) < len(paths):
+        raise UsageError("truth=: two files of one name; their rows could not be told apart")
+    cache = workspace.root / "cache" / "features"
+    checkpoints = [find_checkpoint(workspace, cfg.checkpoint)] if cfg.checkpoint else []
+    question = ClozeQuestion(
+        truth,
+        partial(frozen_vectors, cache_dir=cache),
+        {f"model {path.name}": WordsEncoder(path, cache).encode for path in checkpoints},
+        Learning(folds=cfg.folds) if cfg.folds else None,
+        cfg.n_resamples,
+    )
+    return checkpoints, sum(map(len, truth.values())), evaluate_cloze(question)
 
 
 def _table(workspace: Workspace) -> Sequence[PageRecord]:

@@ -107,6 +107,18 @@ class ClosureLite(nn.Module):
         page, attention = self.pooling(batch.padded(content), batch.mask)
         return Encoded(panels, content, image, text, gate, page, attention[batch.mask])
 
+    def of_words(self, words: Tensor, mask: Tensor | None = None) -> Tensor:
+        """``(n, d)``: panels of which nothing but the words is known.
+
+        Args:
+            words: ``(n, t)`` features, or for a model with its own text encoder ``(n, l)`` token ids with their ``mask``.
+        """
+        text: Tensor = self.text(words) if mask is None else self.text(words, mask)
+        parts = torch.stack([torch.zeros_like(text), text, torch.zeros_like(text)], dim=1)  # (n, 3, d)
+        present = torch.tensor([False, True, False], device=text.device).expand(len(text), -1)
+        panels: Tensor = self.fusion(parts, present)[0]
+        return panels
+
     def next_panel_logits(self, encoded: Encoded, batch: Batch) -> Tensor:
         """``(b, p, p + 1)``: what follows each panel, the last column is "end"; see `NextPanelHead.forward`.
 

@@ -11,7 +11,7 @@ from comix.schema.base import REQUIRED, StageConfig, one_of
 class EvaluateConfig(StageConfig):
     """Keys of ``evaluate``."""
 
-    target: str = one_of(REQUIRED, "detection", "order", "text")
+    target: str = one_of(REQUIRED, "detection", "order", "text", "cloze")
     truth: str = REQUIRED
     predictions: str = ""
     detections: str = ""
@@ -21,6 +21,8 @@ class EvaluateConfig(StageConfig):
     readers: str = "ocr"
     analyses: str = ""
     language: str = ""
+    checkpoint: str = ""
+    folds: int = 5
     min_score: float = 0.0
     missing: str = one_of("empty", "leave_out")
     n_resamples: int = 1000

@@ -1,0 +1,93 @@
+"""``comix evaluate target=cloze``: rules, an encoder and a learned reader on text cloze questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from comix.bench.cloze.learned import Learning, Progress, answers_learned
+from comix.bench.cloze.likeness import Bank, Encode, by_encoder, by_letters, by_words, encoded, lengths
+from comix.bench.cloze.rows import ClozeRow
+from comix.bench.evaluate import Answer
+from comix.bench.figures import Row
+from comix.core.errors import UsageError
+from comix.metrics.bootstrap import book_interval
+
+COLUMNS: Mapping[str, str] = {"accuracy": "accuracy", "ties": "ties"}
+
+PUBLISHED = (
+    "published for COMICS, easy / hard, on its test half (not these questions): text-only LSTM .634 / .529, image and text "
+    ".686 / .610 (M. Iyyer et al. 2017), ComicVT5 .791 / .713 (2024), people - / .84"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClozeQuestion:
+    """What is to be measured.
+
+    Attributes:
+        truth: questions per file, by its name.
+        encode: texts to vectors of length 1.
+        models: further encoders by name, measured as `encode` is.
+        learning: of the learned reader; None to leave it out.
+        n_resamples: draws of the bootstrap.
+        show: told of readers done.
+    """
+
+    truth: Mapping[str, Sequence[ClozeRow]]
+    encode: Encode
+    models: Mapping[str, Encode] = field(default_factory=dict)
+    learning: Learning | None = field(default_factory=Learning)
+    n_resamples: int = 1000
+    show: Progress = lambda *_: None
+
+
+def evaluate_cloze(question: ClozeQuestion) -> Answer:
+    """Share of questions answered right, per file; candidates that tie share the point.
+
+    Raises:
+        UsageError: questions of one file differ in their number of candidates, or too few books to learn from.
+    """
+    rows: list[Row] = []
+    notes = [PUBLISHED]
+    for name, questions in question.truth.items():
+        counts = sorted({len(one.candidates) for one in questions})
+        if len(counts) > 1:
+            raise UsageError(f"{name}: questions with {counts[0]} and with {counts[-1]} candidates in one file")
+        bank = Bank.of(questions)
+        vectors = encoded(bank, question.encode)
+        scores = {
+            "chance": np.zeros(bank.candidates.shape, np.float32),
+            "the longest": lengths(bank),
+            "TF-IDF, words": by_words(bank)[..., 0],
+            "TF-IDF, letters": by_letters(bank)[..., 0],
+            "MiniLM, untrained": by_encoder(bank, vectors)[..., 0],
+        }
+        for model, encode in question.models.items():
+            scores[model] = by_encoder(bank, encoded(bank, encode))[..., 0]
+        rows += [_row(rule, name, bank, found, question.n_resamples) for rule, found in scores.items()]
+        if question.learning is None:
+            continue
+        n_books = len(set(bank.books))
+        if n_books < question.learning.folds:
+            raise UsageError(f"{name}: {n_books} books cannot be dealt into folds={question.learning.folds} parts; say folds=0")
+        learned = answers_learned(bank, vectors, question.learning, question.show)
+        rows.append(_row("learned reader", name, bank, learned, question.n_resamples))
+    if question.learning is not None:
+        notes.append(
+            f"the learned reader answers each book after learning on others ({question.learning.folds} parts by book, "
+            f"{len(question.learning.seeds)} readers each); MiniLM and the rules learned nothing"
+        )
+    return Answer(rows, COLUMNS, [], notes)
+
+
+def _row(name: str, group: str, bank: Bank, scores: NDArray[np.float32], n_resamples: int) -> Row:
+    best = scores >= scores.max(axis=1, keepdims=True)  # (n, k)
+    right = best[np.arange(len(best)), bank.correct] / best.sum(axis=1)
+    counts = np.stack([right, np.ones(len(right))], axis=1)
+    interval = book_interval(counts, bank.books, lambda sums: sums[..., 0] / sums[..., 1], n_resamples)
+    figures = {"accuracy": float(right.mean()), "ties": float((best.sum(axis=1) > 1).mean())}
+    return Row(name, group, len(right), figures, {} if interval is None else {"accuracy": interval})

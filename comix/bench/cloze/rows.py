@@ -1,0 +1,116 @@
+"""Questions of a text cloze, out of CSV files as the COMICS dataset has them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from comix.core.errors import FileFormatError, MissingInputError
+
+_CONTEXT = re.compile(r"context_text_(\d+)_(\d+)")
+_CANDIDATE = re.compile(r"answer_candidate_(\d+)_text")
+_FACTS = ("book_id", "page_id", "answer_panel_id", "correct_answer")
+_FIELD_LIMIT = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClozeRow:
+    """One question.
+
+    Attributes:
+        book, page, panel: where the answer is from, as the file calls it.
+        context: texts per panel before the answer's, earliest first; a silent panel has none.
+        candidates: texts to choose from.
+        correct: place of the right one.
+    """
+
+    book: str
+    page: str
+    panel: str
+    context: tuple[tuple[str, ...], ...]
+    candidates: tuple[str, ...]
+    correct: int
+
+
+def read_cloze(path: Path) -> list[ClozeRow]:
+    """The questions of a CSV file.
+
+    Columns: ``book_id, page_id, answer_panel_id, correct_answer``, ``context_text_<panel>_<text>`` and
+    ``answer_candidate_<number>_text``; any number of panels, texts and candidates. Others are ignored. Source of the form:
+    M. Iyyer et al., "The Amazing Mysteries of the Gutter", 2017.
+
+    Raises:
+        MissingInputError: no such file.
+        FileFormatError: a column is absent, or a value is not what it should be; names the line.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"truth={path}: no such file; wanted a CSV file of cloze questions")
+    limit = csv.field_size_limit(_FIELD_LIMIT)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            layout = _Layout.of(path, reader.fieldnames or ())
+            rows = [layout.row(f"{path}, line {reader.line_num}", line) for line in reader]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+    finally:
+        csv.field_size_limit(limit)
+    if not rows:
+        raise FileFormatError(f"{path}: has columns but no questions")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Columns of the context per panel, and of the candidates."""
+
+    context: tuple[tuple[str, ...], ...]
+    candidates: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: Path, columns: object) -> _Layout:
+        names = [str(name) for name in columns] if isinstance(columns, (list, tuple)) else []
+        absent = [name for name in _FACTS if name not in names]
+        if absent:
+            raise FileFormatError(f"{path}: no column {absent[0]}; it has {', '.join(names[:6]) or 'none'}")
+        panels: dict[int, list[tuple[int, str]]] = {}
+        candidates: list[tuple[int, str]] = []
+        for name in names:
+            if found := _CONTEXT.fullmatch(name):
+                panels.setdefault(int(found[1]), []).append((int(found[2]), name))
+            elif found := _CANDIDATE.fullmatch(name):
+                candidates.append((int(found[1]), name))
+        if not panels or len(candidates) < 2:
+            raise FileFormatError(
+                f"{path}: wanted columns context_text_0_0 ... and at least two answer_candidate_<number>_text, "
+                f"found {len(panels)} panels of context and {len(candidates)} candidates"
+            )
+        context = tuple(tuple(name for _, name in sorted(panels[panel])) for panel in sorted(panels))
+        return cls(context, tuple(name for _, name in sorted(candidates)))
+
+    def row(self, where: str, line: Mapping[str, str | None]) -> ClozeRow:
+        short = [name for name in (*_FACTS, *self.candidates) if line.get(name) is None]
+        if short or None in line:
+            wrong = f"no value for {short[0]}" if short else "more values than columns"
+            raise FileFormatError(f"{where}: {wrong}")
+        value = str(line["correct_answer"]).strip()
+        if not value.isdecimal() or int(value) >= len(self.candidates):
+            raise FileFormatError(f"{where}: correct_answer is {value!r}, wanted 0 to {len(self.candidates) - 1}")
+        context = tuple(tuple(text for name in panel if (text := (line.get(name) or "").strip())) for panel in self.context)
+        book, page, panel = (str(line[name]).strip() for name in _FACTS[:3])
+        return ClozeRow(book, page, panel, context, tuple(str(line[name]).strip() for name in self.candidates), int(value))
+
+
+def readable(text: str) -> str:
+    """A text of separated tokens as it would be written: marks at their words, ``UNK`` for unknown words left out.
+
+    >>> readable("don ' t UNK go , jake !")
+    "don't go, jake!"
+    """
+    text = re.sub(r"\bUNK\b", " ", text)
+    text = re.sub(r"(?<=\w)\s+'\s+(?=(?:s|t|ll|re|ve|m|d)\b)", "'", text)
+    text = re.sub(r"\s+([.,!?;:])", r"\1", text)
+    return " ".join(text.split())
