@@ -76,7 +76,7 @@ class FusionModel:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
-FITTED = FusionModel(BoxEvidence(-0.16, 0.83, 0.56, 1.32, 1.26, 1.22, 2.22, -0.86, -0.32, -1.02, 0.02, 0.0, -0.51), -4.77)
+FITTED = FusionModel(BoxEvidence(-0.2, 0.83, 0.4, 1.17, 1.23, 1.28, 2.28, -0.88, -0.14, -1.02, -0.04, 0.01, -0.5), -4.69)
 
 
 def fuse(
