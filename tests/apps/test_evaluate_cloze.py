@@ -30,7 +30,9 @@ def questions(path: Path, word_tells: bool, mark_tells: bool, n_books: int = 6, 
         for number in range(n_books * n_rows):
             said, other, third = random.choice(WORDS, 3, replace=False)
             right = int(random.integers(3))
-            answers = {place: f"we saw the {word} yesterday" for place, word in zip(range(3), (other, third, other), strict=True)}
+            answers = {
+                place: f"we saw the {word} yesterday" for place, word in zip(range(3), (other, third, other), strict=True)
+            }
             answers[right] = f"we saw the {said if word_tells else third} " + ("yes!" if mark_tells else "yesterday")
             answers[(right + 1) % 3] += " and then went all the way home again"
             row = {"book_id": number // n_rows, "page_id": number % n_rows, "answer_panel_id": 3, "correct_answer": right}
@@ -80,7 +82,10 @@ def test_a_checkpoint_is_measured_beside(tmp_path: Path, comix: Callable[..., An
     ("change", "says"),
     [
         (lambda text: text.replace("correct_answer", "right"), "no column correct_answer"),
-        (lambda text: text.replace("answer_candidate", "answer"), "at least two answer_candidate_<number>_text, found 3 panels"),
+        (
+            lambda text: text.replace("answer_candidate", "answer"),
+            "at least two answer_candidate_<number>_text, found 3 panels",
+        ),
         (lambda text: text.splitlines()[0] + "\n", "has columns but no questions"),
         (lambda text: text.rstrip()[:-1] + "9\n", "line 21: correct_answer is '9', wanted 0 to 2"),
         (lambda text: text + "1,2\n", "line 22: no value for answer_panel_id"),
