@@ -36,7 +36,6 @@ from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import json_bytes, write_bytes
 from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
-from comix.embed.place import find_checkpoint
 from comix.io.cococolumns import CocoColumns, read_columns
 from comix.io.tables import read_pages
 
@@ -116,6 +115,7 @@ def _cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[li
     from comix.bench.cloze.evaluate import ClozeQuestion, evaluate_cloze
     from comix.bench.cloze.learned import Learning
     from comix.bench.cloze.rows import read_cloze
+    from comix.embed.place import find_checkpoint
     from comix.embed.words import WordsEncoder, frozen_vectors
 
     if cfg.folds < 0 or cfg.folds == 1:

@@ -38,6 +38,11 @@ class PixelReader:
     tokenizer: Any
     max_tokens: int = 256
 
+    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Token ids and their mask, both ``(n, l)`` int64, padded to the longest text."""
+        words = self.tokenizer(list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt")
+        return words["input_ids"], words["attention_mask"]
+
 
 def pixel_batch(
     pages: Sequence[PageExample], reader: PixelReader, seed: int | None = None, read: CropReader = panel_pictures
@@ -63,12 +68,9 @@ def pixel_batch(
         one if one is not None else blank.expand(count, -1, -1, -1) for one, count in zip(pictures, counts, strict=True)
     ]
     pixels = torch.cat(per_page)  # (n, 3, s, s)
-    words = reader.tokenizer(
-        texts, padding=True, truncation=True, max_length=reader.max_tokens, return_tensors="pt"
-    )  # padded to the batch's longest
+    tokens, tokens_mask = reader.tokens(texts)
     return replace(
-        batch, image=None, text=None, pixels=pixels[rows], tokens=words["input_ids"][rows],
-        tokens_mask=words["attention_mask"][rows],
+        batch, image=None, text=None, pixels=pixels[rows], tokens=tokens[rows], tokens_mask=tokens_mask[rows],
     )  # fmt: skip
 
 

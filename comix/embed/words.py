@@ -39,9 +39,7 @@ class WordsEncoder:
                 vectors = self._loaded.model.of_words(torch.from_numpy(features[start : start + _AT_ONCE]))
             else:
                 assert reader is not None
-                some = list(texts[start : start + _AT_ONCE])
-                words = reader.tokenizer(some, padding=True, truncation=True, max_length=reader.max_tokens, return_tensors="pt")
-                vectors = self._loaded.model.of_words(words["input_ids"], words["attention_mask"])
+                vectors = self._loaded.model.of_words(*reader.tokens(texts[start : start + _AT_ONCE]))
             found.append(torch.nn.functional.normalize(vectors, dim=-1).numpy())
         return np.concatenate(found)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from comix.bench.cloze.learned import Learning, Progress, answers_learned
+from comix.bench.cloze.learned import Learning, answers_learned
 from comix.bench.cloze.likeness import Bank, Encode, by_encoder, by_letters, by_words, encoded, lengths
 from comix.bench.cloze.rows import ClozeRow
 from comix.bench.evaluate import Answer
@@ -34,7 +34,6 @@ class ClozeQuestion:
         models: further encoders by name, measured as `encode` is.
         learning: of the learned reader; None to leave it out.
         n_resamples: draws of the bootstrap.
-        show: told of readers done.
     """
 
     truth: Mapping[str, Sequence[ClozeRow]]
@@ -42,7 +41,6 @@ class ClozeQuestion:
     models: Mapping[str, Encode] = field(default_factory=dict)
     learning: Learning | None = field(default_factory=Learning)
     n_resamples: int = 1000
-    show: Progress = lambda *_: None
 
 
 def evaluate_cloze(question: ClozeQuestion) -> Answer:
@@ -59,12 +57,13 @@ def evaluate_cloze(question: ClozeQuestion) -> Answer:
             raise UsageError(f"{name}: questions with {counts[0]} and with {counts[-1]} candidates in one file")
         bank = Bank.of(questions)
         vectors = encoded(bank, question.encode)
+        words, letters, meaning = by_words(bank), by_letters(bank), by_encoder(bank, vectors)
         scores = {
             "chance": np.zeros(bank.candidates.shape, np.float32),
             "the longest": lengths(bank),
-            "TF-IDF, words": by_words(bank)[..., 0],
-            "TF-IDF, letters": by_letters(bank)[..., 0],
-            "MiniLM, untrained": by_encoder(bank, vectors)[..., 0],
+            "TF-IDF, words": words[..., 0],
+            "TF-IDF, letters": letters[..., 0],
+            "MiniLM, untrained": meaning[..., 0],
         }
         for model, encode in question.models.items():
             scores[model] = by_encoder(bank, encoded(bank, encode))[..., 0]
@@ -74,7 +73,8 @@ def evaluate_cloze(question: ClozeQuestion) -> Answer:
         n_books = len(set(bank.books))
         if n_books < question.learning.folds:
             raise UsageError(f"{name}: {n_books} books cannot be dealt into folds={question.learning.folds} parts; say folds=0")
-        learned = answers_learned(bank, vectors, question.learning, question.show)
+        likeness = np.concatenate([words, letters, meaning], axis=2)
+        learned = answers_learned(bank, vectors, likeness, question.learning)
         rows.append(_row("learned reader", name, bank, learned, question.n_resamples))
     if question.learning is not None:
         notes.append(

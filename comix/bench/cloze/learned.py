@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from comix.bench.cloze.likeness import Bank, by_encoder, by_letters, by_words
+from comix.bench.cloze.likeness import Bank
 from comix.models.cloze import ClozeReader
 
-Scores = NDArray[np.float32]
-Progress = Callable[[int, int, str], None]
+Floats = NDArray[np.float32]
 _PRONOUNS = frozenset(("i", "you", "my", "me", "your", "we", "us", "our"))
 
 
@@ -38,9 +38,8 @@ class Learning:
     weight_decay: float = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """Questions as the reader takes them, see `ClozeReader`."""
+class _Asked(NamedTuple):
+    """Questions as the reader takes them, see `ClozeReader`; the right answers last."""
 
     context: Tensor
     style: Tensor
@@ -50,17 +49,14 @@ class _Asked:
     correct: Tensor
 
     def some(self, rows: Tensor) -> _Asked:
-        return _Asked(
-            self.context[rows], self.style[rows], self.candidates[rows], self.candidate_style[rows], self.likeness[rows],
-            self.correct[rows],
-        )  # fmt: skip
+        return _Asked(*(part[rows] for part in self))
 
     def scores(self, reader: ClozeReader) -> Tensor:
-        out: Tensor = reader(self.context, self.style, self.candidates, self.candidate_style, self.likeness)
+        out: Tensor = reader(*self[:-1])
         return out
 
 
-def answers_learned(bank: Bank, vectors: NDArray[np.float32], how: Learning, show: Progress = lambda *_: None) -> Scores:
+def answers_learned(bank: Bank, vectors: Floats, likeness: Floats, how: Learning) -> Floats:
     """Log probabilities ``(n, k)`` of the candidates of every question, by readers that saw no question of its book.
 
     Measures are scaled by their spread over all questions, which needs no answers.
@@ -68,13 +64,12 @@ def answers_learned(bank: Bank, vectors: NDArray[np.float32], how: Learning, sho
     Args:
         bank: two books at least.
         vectors: ``(texts, d)`` of an encoder, see `comix.bench.cloze.likeness.encoded`.
-        show: told of readers done, of how many.
+        likeness: ``(n, k, f)`` of the candidates to their contexts, see `comix.bench.cloze.likeness.cosines`.
     """
-    asked = _asked(bank, vectors)
+    asked = _asked(bank, vectors, likeness)
     deal = dealt(bank.books, how.folds)
     part, parts = torch.from_numpy(deal), sorted(set(deal.tolist()))
     out = torch.zeros(bank.candidates.shape)
-    done, total = 0, len(parts) * len(how.seeds)
     for number in parts:
         own = torch.nonzero(part == number)[:, 0]
         others = asked.some(torch.nonzero(part != number)[:, 0])
@@ -82,8 +77,6 @@ def answers_learned(bank: Bank, vectors: NDArray[np.float32], how: Learning, sho
             reader = _learned(others, how, seed)
             with torch.inference_mode():
                 out[own] += asked.some(own).scores(reader).log_softmax(dim=1) / len(how.seeds)
-            done += 1
-            show(done, total, f"part {number + 1}, seed {seed}")
     return out.numpy()
 
 
@@ -106,7 +99,7 @@ def _learned(asked: _Asked, how: Learning, seed: int) -> ClozeReader:
     return reader.eval()
 
 
-def _asked(bank: Bank, vectors: NDArray[np.float32]) -> _Asked:
+def _asked(bank: Bank, vectors: Floats, likeness: Floats) -> _Asked:
     style = _style(bank.texts)  # (texts, s)
     is_text = (bank.context > 0)[..., None]
     n_texts = is_text.sum(axis=2)  # (n, p, 1)
@@ -114,14 +107,14 @@ def _asked(bank: Bank, vectors: NDArray[np.float32]) -> _Asked:
     panel_style = (style[bank.context] * is_text).sum(axis=2) / np.maximum(n_texts, 1)
     each = np.einsum("npd,nkd->nkp", vectors[bank.context.reshape(len(bank.books), -1)], vectors[bank.candidates])
     nearest = np.stack([each.max(axis=2), each.sum(axis=2) / np.maximum(n_texts.sum(axis=1), 1)], axis=2)  # (n, k, 2)
-    likeness = np.concatenate([by_words(bank), by_letters(bank), by_encoder(bank, vectors), nearest], axis=2)
+    likeness = np.concatenate([likeness, nearest], axis=2)
     return _Asked(
         normalize(panels, dim=-1), _tensor(np.concatenate([panel_style, n_texts], axis=2)), _tensor(vectors[bank.candidates]),
         _tensor(style[bank.candidates]), _tensor(_scaled(likeness, (0, 1))), torch.from_numpy(bank.correct),
     )  # fmt: skip
 
 
-def _style(texts: Sequence[str]) -> NDArray[np.float32]:
+def _style(texts: Sequence[str]) -> Floats:
     """How texts are written ``(n, 9)``, each measure scaled over all texts."""
     found = np.zeros((len(texts), 9), np.float32)
     for number, text in enumerate(texts):
@@ -133,13 +126,13 @@ def _style(texts: Sequence[str]) -> NDArray[np.float32]:
     return _scaled(np.log1p(found), (0,))
 
 
-def _scaled(values: NDArray[np.float32], axes: tuple[int, ...]) -> NDArray[np.float32]:
+def _scaled(values: Floats, axes: tuple[int, ...]) -> Floats:
     spread = values.std(axis=axes, keepdims=True)
-    out: NDArray[np.float32] = (values - values.mean(axis=axes, keepdims=True)) / np.maximum(spread, 1e-6)
+    out: Floats = (values - values.mean(axis=axes, keepdims=True)) / np.maximum(spread, 1e-6)
     return out
 
 
-def _tensor(values: NDArray[np.float32]) -> Tensor:
+def _tensor(values: Floats) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, np.float32))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from comix.bench.cloze.rows import ClozeRow, readable
 
@@ -54,11 +55,6 @@ class Bank:
         correct = np.array([row.correct for row in rows], np.int64)
         return cls(tuple(places), context, candidates, correct, tuple(row.book for row in rows))
 
-    def some(self, rows: Ints) -> Bank:
-        """The same texts, some of the questions."""
-        books = tuple(self.books[row] for row in rows)
-        return Bank(self.texts, self.context[rows], self.candidates[rows], self.correct[rows], books)
-
 
 def lengths(bank: Bank) -> Floats:
     """Letters of each candidate, ``(n, k)``."""
@@ -78,8 +74,8 @@ def by_letters(bank: Bank) -> Floats:
 
 
 def by_encoder(bank: Bank, vectors: Floats) -> Floats:
-    """The same over an encoder's vectors ``(texts, d)``."""
-    return cosines(bank, sp.csr_matrix(np.where(_is_text(bank)[:, None], vectors, 0)))
+    """The same over an encoder's vectors ``(texts, d)``, see `encoded`."""
+    return cosines(bank, sp.csr_matrix(vectors))
 
 
 def encoded(bank: Bank, encode: Encode) -> Floats:
@@ -104,7 +100,7 @@ def cosines(bank: Bank, vectors: Any) -> Floats:
     shape = (n * p, len(bank.texts))
     panels = sp.csr_matrix((np.ones(len(rows)), (rows, places)), shape=shape) @ vectors  # (n * p, d)
     whole = sp.kron(sp.identity(n), np.ones((1, p)), format="csr") @ panels  # (n, d)
-    panels, whole, vectors = _unit(panels), _unit(whole), _unit(vectors)
+    panels, whole, vectors = normalize(panels), normalize(whole), normalize(vectors)
     out = np.zeros((n, k, 1 + p), np.float32)
     for place in range(k):
         candidate = vectors[bank.candidates[:, place]]
@@ -120,12 +116,3 @@ def _tfidf(bank: Bank, **how: Any) -> Any:
         return vectorizer.fit_transform(bank.texts).tocsr()
     except ValueError:  # no words in any text
         return sp.csr_matrix((len(bank.texts), 1))
-
-
-def _unit(matrix: Any) -> Any:
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return (sp.diags(1 / np.maximum(norms, 1e-12)) @ matrix).tocsr()
-
-
-def _is_text(bank: Bank) -> NDArray[np.bool_]:
-    return np.array([bool(text) for text in bank.texts])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +71,7 @@ class _Layout:
     candidates: tuple[str, ...]
 
     @classmethod
-    def of(cls, path: Path, columns: object) -> _Layout:
-        names = [str(name) for name in columns] if isinstance(columns, (list, tuple)) else []
+    def of(cls, path: Path, names: Sequence[str]) -> _Layout:
         absent = [name for name in _FACTS if name not in names]
         if absent:
             raise FileFormatError(f"{path}: no column {absent[0]}; it has {', '.join(names[:6]) or 'none'}")
