@@ -7,6 +7,7 @@ any COCO file.
 Examples:
   comix synth n_pages=200 save_vis=20
   comix synth art=panels.json pages=my_pages n_pages=20000 seed=1 name=train workers=8
+  comix synth in_sequence=true dataspec=true name=open n_pages=2000    # real panels with their words, to train on
   comix synth art=hand_panels.json pages=pages split=experiments/panels_open/split.yaml half=tune name=open
 """
 
@@ -22,6 +23,7 @@ from comix.synth.factory import Factory
 from comix.synth.pack import open_pack, packed_art
 from comix.synth.settings import factory_settings
 from comix.synth.source import ArtSource, read_split
+from comix.synth.specs import write_specs
 from comix.synth.stage import PageMaker, run_synth
 
 if TYPE_CHECKING:
@@ -54,9 +56,17 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     factory = plain(cfg.factory)
     factory_settings(factory)
+    if cfg.dataspec and (cfg.art or not cfg.in_sequence):
+        raise UsageError(
+            "dataspec=true goes with in_sequence=true and the workspace's own pages (no art=), whose words it takes"
+        )
     source = art_source(cfg, workspace)
     settings = {"factory": factory, "seed": cfg.seed, "long_side": cfg.long_side, "in_sequence": cfg.in_sequence}
     settings["art"] = source.fingerprint()
     pack = packed_art(source, cfg.long_side, workspace.root / "synth" / ".art")
     build = partial(build_worker, factory, pack, cfg.seed, cfg.long_side, cfg.in_sequence)
-    return finish(run_synth(workspace, cfg.name, build, cfg.n_pages, settings, cfg.save_vis, run_options(cfg)), workspace)
+    options = run_options(cfg)
+    summary = run_synth(workspace, cfg.name, build, cfg.n_pages, settings, cfg.save_vis, options)
+    if cfg.dataspec and options.shard.is_all and not summary.interrupted:
+        summary.notes.append(write_specs(workspace, cfg.name, cfg.n_pages))
+    return finish(summary, workspace)

@@ -20,15 +20,14 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comix.apps.common import plain, say, workspace_argument, workspace_of
 from comix.build import instantiate
 from comix.core.errors import MissingInputError, UsageError
-from comix.core.progress import Progress
+from comix.core.progress import lazy_progress
 from comix.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -207,11 +206,11 @@ def listed_pages(dataset: DatasetSettings, workspace: Workspace) -> tuple[list[P
     Raises:
         ComixError: no list, or no page in it can be used.
     """
-    from comix.data.lists import load_pages
+    from comix.data.sides import load_sides
 
-    lists = [Path(one).expanduser() for one in dataset.lists] or [workspace.lists_dir / "training.txt"]
     root = Path(dataset.image_root).expanduser() if dataset.image_root else workspace.root
-    pages, rejected = load_pages(lists, root, dataset.max_samples, workspace.curation_table, known_pages(workspace))
+    default = workspace.lists_dir / "training.txt"
+    pages, rejected = load_sides(dataset, default, root, workspace.curation_table, known_pages(workspace))
     require_pages(pages, rejected)
     return pages, rejected
 
@@ -285,23 +284,6 @@ def unreadable_of(pages: list[PageExample], workspace: Workspace) -> list[tuple[
 
     with lazy_progress("images") as show, Known(known_pages(workspace), workspace.root) as known:
         return unreadable(pages, known, show)
-
-
-@contextmanager
-def lazy_progress(what: str) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress line over pages that begins with the first one."""
-    line: list[Progress] = []
-
-    def show(_done: int, total: int, page_id: str) -> None:
-        if not line:
-            line.append(Progress(what, total, "pages").__enter__())
-        line[0].advance("done", page_id)
-
-    try:
-        yield show
-    finally:
-        for one in line:
-            one.__exit__(None, None, None)
 
 
 def finish(

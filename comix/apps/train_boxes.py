@@ -17,7 +17,8 @@ def main(cfg: DictConfig) -> int:
     """Train one detector; 0, or 130 after Ctrl-C."""
     from hydra.core.hydra_config import HydraConfig
 
-    from comix.apps.train import interrupted, lazy_progress
+    from comix.apps.train import interrupted
+    from comix.core.progress import lazy_progress
     from comix.train.boxrun import NAME, train_boxes
     from comix.train.keeper import TrainingInterruptedError
     from comix.train.metrics_file import write_state

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -71,3 +73,20 @@ class Progress:
 
 def _shortened(text: str, width: int = 40) -> str:
     return text if len(text) <= width else "…" + text[-(width - 1) :]
+
+
+@contextmanager
+def lazy_progress(what: str, unit: str = "pages") -> Iterator[Callable[[int, int, str], None]]:
+    """A progress line that begins with the first call of what it gives: (number done, in all, the current one)."""
+    line: list[Progress] = []
+
+    def show(_done: int, total: int, current: str) -> None:
+        if not line:
+            line.append(Progress(what, total, unit).__enter__())
+        line[0].advance("done", current)
+
+    try:
+        yield show
+    finally:
+        for one in line:
+            one.__exit__(None, None, None)

@@ -236,7 +236,7 @@ def as_example(spec: DataSpec, image: Path, duplicate_group: str = "") -> PageEx
         texts=tuple("\n".join(text for text in panel.text.all() if text.strip()) for panel in panels),
         page_type=spec.page_type,
         duplicate_group=duplicate_group,
-        order_is_weak=spec.order_source != "annotated",
+        order_is_weak=spec.order_source not in ("annotated", "constructed"),
     )
 
 

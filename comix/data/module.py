@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import overload
+from functools import lru_cache
+from typing import Any, overload
 
 import numpy as np
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Dataset
 
 from comix.core.files import digest
-from comix.data.batch import collate
+from comix.data.batch import Places, collated, places_of, seed_of
 from comix.data.features import Features, PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader, pixel_batch
+from comix.data.relaid import LayoutBank
 from comix.data.sampler import BatchKey, TrainBatches
 from comix.data.split import Split
 from comix.models.batch import Batch
 
+_PLACES_KEPT = 65_536
 _BLOCK_PAGES = 64
 """Pages of a held-out block; its other pages hold the wrong answers."""
 
@@ -35,16 +38,28 @@ class PageBatches(Dataset[Batch]):
     def __init__(self, pages: Sequence[PageExample], features: Features | None, reader: PixelReader | None = None) -> None:
         self.pages, self.features, self.reader = pages, features, reader
 
+        self.places = lru_cache(maxsize=_PLACES_KEPT)(self._places)
+
     def __getitem__(self, key: BatchKey) -> Batch:
+        return self.made(key, [self.places(index) for index in key.pages])
+
+    def _places(self, index: int) -> Places:
+        return places_of(self.pages[index])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PageBatches, (self.pages, self.features, self.reader)  # worker processes remember places of their own
+
+    def made(self, key: BatchKey, places: Sequence[Places]) -> Batch:
+        """A batch of pages whose panels lie where they are said to."""
         chosen = [self.pages[index] for index in key.pages]
         if self.features is not None:
-            return collate(chosen, self.features.of(key.pages), key.seed)
+            return collated(chosen, self.features.of(key.pages), key.seed, places)[0]
         if self.reader is not None:
-            return pixel_batch(chosen, self.reader, key.seed)
+            return pixel_batch(chosen, self.reader, key.seed, places=places)
         counts = [len(page.boxes) for page in chosen]
         no, nothing = np.zeros(sum(counts), np.bool_), np.zeros((sum(counts), 0), np.float32)
-        places = PanelFeatures(nothing, nothing, no, no, np.cumsum([0, *counts]))
-        return replace(collate(chosen, places, key.seed), image=None, text=None)
+        none = PanelFeatures(nothing, nothing, no, no, np.cumsum([0, *counts]))
+        return replace(collated(chosen, none, key.seed, places)[0], image=None, text=None)
 
 
 class PageData(pl.LightningDataModule):
@@ -56,11 +71,15 @@ class PageData(pl.LightningDataModule):
         batch_size: pages in a training batch.
         seed: of the batches' make-up.
         num_workers: processes that make batches; 0 for cached features.
+        relaid: composed layouts, and the share of training pages that are shown in one; None for none.
     """
 
-    def __init__(self, batches: PageBatches, split: Split, batch_size: int, seed: int, num_workers: int = 0) -> None:
+    def __init__(
+        self, batches: PageBatches, split: Split, batch_size: int, seed: int, num_workers: int = 0,
+        relaid: tuple[LayoutBank, float] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.batches, self.split = batches, split
+        self.batches, self.split, self.relaid = batches, split, relaid
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
 
     def train_batches(self, position: Callable[[], tuple[int, int]], rank: int = 0, world: int = 1) -> TrainBatches:
@@ -73,9 +92,9 @@ class PageData(pl.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         sampler = self.train_batches(self._position, trainer.global_rank, trainer.world_size)
+        chosen = _Chosen(self.batches, self.split.train, self.relaid)
         return DataLoader(
-            _Chosen(self.batches, self.split.train), sampler=sampler, batch_size=None, num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            chosen, sampler=sampler, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0,
         )  # fmt: skip
 
     def val_blocks(self) -> Blocks:
@@ -85,6 +104,10 @@ class PageData(pl.LightningDataModule):
     def test_blocks(self) -> Blocks:
         """Test pages in blocks."""
         return Blocks(self.batches, self.split.test, self.seed)
+
+    def tests(self) -> dict[str, Blocks]:
+        """The pages of tests of their own, by name, in blocks."""
+        return {name: Blocks(self.batches, side, self.seed) for name, side in self.split.tests.items()}
 
     def digest(self, *how: object) -> str:
         """A hash of the sides' pages and of how their batches are made up, with what else the caller knows of that."""
@@ -112,6 +135,10 @@ class Blocks(Sequence[Batch]):
         self.batches, self.seed = batches, seed
         self.pages = [tuple(pages[at : at + _BLOCK_PAGES]) for at in range(0, len(pages), _BLOCK_PAGES)]
 
+    def examples(self) -> list[PageExample]:
+        """The pages of all blocks."""
+        return [self.batches.pages[page] for block in self.pages for page in block]
+
     def places(self) -> Blocks:
         """The same blocks without pixels, for what needs none; cached features stay."""
         batches = PageBatches(self.batches.pages, self.batches.features)
@@ -131,10 +158,20 @@ class Blocks(Sequence[Batch]):
 
 
 class _Chosen(Dataset[Batch]):
-    """The batches of some pages, keys counting among these."""
+    """The batches of some pages, keys counting among these, some of the pages laid out anew."""
 
-    def __init__(self, batches: PageBatches, pages: tuple[int, ...]) -> None:
-        self.batches, self.pages = batches, pages
+    def __init__(self, batches: PageBatches, pages: tuple[int, ...], relaid: tuple[LayoutBank, float] | None) -> None:
+        self.batches, self.pages, self.relaid = batches, pages, relaid
 
     def __getitem__(self, key: BatchKey) -> Batch:
-        return self.batches[BatchKey(tuple(self.pages[index] for index in key.pages), key.seed)]
+        chosen = BatchKey(tuple(self.pages[index] for index in key.pages), key.seed)
+        return self.batches.made(chosen, [self._places(index, key.seed) for index in chosen.pages])
+
+    def _places(self, index: int, seed: int) -> Places:
+        own = self.batches.places(index)
+        if self.relaid is None:
+            return own
+        bank, share = self.relaid
+        random = np.random.default_rng(seed_of("relaid", self.batches.pages[index].page_id, seed))
+        found = bank.drawn(len(own.rule), random) if random.random() < share else None
+        return found or own

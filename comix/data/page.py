@@ -21,8 +21,9 @@ class PageExample:
         texts: literal words per panel, one string each ("" for a silent panel), same length as ``boxes``.
         page_type: "" when unknown.
         duplicate_group: "" for a page without duplicates; pages of one group never straddle a split.
-        order_is_weak: the reading order is a rule's or a reader's own, not annotated by people.
+        order_is_weak: the reading order is a rule's or a reader's own, neither annotated by people nor constructed.
         dataspec: the file it came from, as listed; None when it came from elsewhere.
+        sides: what it is held out for, see `comix.data.sides`; empty for a page that may train.
     """
 
     page_id: str
@@ -38,3 +39,4 @@ class PageExample:
     duplicate_group: str = ""
     order_is_weak: bool = True
     dataspec: Path | None = None
+    sides: tuple[str, ...] = ()

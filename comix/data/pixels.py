@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from comix.core.errors import ItemError
-from comix.data.batch import collated
+from comix.data.batch import Places, collated
 from comix.data.features import CropReader, PageProgress, PanelFeatures, panel_pictures
 from comix.data.known import Known, Stat, stat_of
 from comix.data.page import PageExample
@@ -45,8 +45,9 @@ class PixelReader:
 
 
 def pixel_batch(
-    pages: Sequence[PageExample], reader: PixelReader, seed: int | None = None, read: CropReader = panel_pictures
-) -> Batch:
+    pages: Sequence[PageExample], reader: PixelReader, seed: int | None = None, read: CropReader = panel_pictures,
+    places: Sequence[Places] | None = None,
+) -> Batch:  # fmt: skip
     """As `comix.data.batch.collate`, with pixels and tokens in place of cached features.
 
     A page whose image can no longer be read keeps its words and places; its panels have ``has_image`` False. Training and
@@ -54,6 +55,7 @@ def pixel_batch(
 
     Args:
         read: gives the pictures of a page; for callers that need them too.
+        places: where the pages' panels lie, by `comix.data.batch.places_of` unless given.
     """
     counts = [len(page.boxes) for page in pages]
     pictures = [_pictures(page, reader, read) for page in pages]
@@ -62,7 +64,7 @@ def pixel_batch(
     nothing = np.zeros((len(texts), 0), np.float32)
     has_text = np.array([bool(text) for text in texts], np.bool_)
     offsets = np.cumsum([0, *counts])
-    batch, rows = collated(pages, PanelFeatures(nothing, nothing, has_image, has_text, offsets), seed)
+    batch, rows = collated(pages, PanelFeatures(nothing, nothing, has_image, has_text, offsets), seed, places)
     blank = torch.zeros(1, 3, reader.side, reader.side)
     per_page = [
         one if one is not None else blank.expand(count, -1, -1, -1) for one, count in zip(pictures, counts, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -12,6 +12,8 @@ class DatasetSettings:
 
     Attributes:
         lists: DataSpec list files; empty for the workspace's ``lists/training.txt``.
+        val_lists: pages that validate, in place of a share of ``lists``.
+        tests: list files of pages that are looked at once, after training, by the name of the test.
         image_root: folder that page image paths are relative to; "" for the workspace.
         max_samples: at most this many pages; None for all.
         val_fraction: share of the pages that validates, whole books; 0 for none. Validation chooses the best epoch.
@@ -23,6 +25,8 @@ class DatasetSettings:
     """
 
     lists: Sequence[str] = ()
+    val_lists: Sequence[str] = ()
+    tests: Mapping[str, Sequence[str] | str] | None = None
     image_root: str = ""
     max_samples: int | None = None
     val_fraction: float = 0.2

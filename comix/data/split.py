@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
 from comix.core.files import digest
@@ -24,16 +24,19 @@ class Split:
         train: never empty when there are pages.
         val: may be empty, ``note`` says why then; likewise ``test``.
         note: "" when books were split as asked, else a line for the user.
+        tests: further pages to look at once, by the name of the test.
     """
 
     train: tuple[int, ...]
     val: tuple[int, ...]
     note: str = ""
     test: tuple[int, ...] = ()
+    tests: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def digest(self, pages: Sequence[PageExample]) -> str:
         """A hash of which pages are on which side."""
-        return digest(*([pages[index].page_id for index in side] for side in (self.train, self.val, self.test)))
+        sides = (self.train, self.val, self.test, *self.tests.values())
+        return digest(*([pages[index].page_id for index in side] for side in sides))
 
 
 def split_by_book(

@@ -115,7 +115,7 @@ class CheckpointEncoder:
         """
         import torch
 
-        from comix.data.batch import collate
+        from comix.data.batch import collated, places_of
         from comix.data.pixels import pixel_batch
 
         pictures = _Pictures()
@@ -125,7 +125,11 @@ class CheckpointEncoder:
         reader = self._loaded.reader
         if reader is not None:
             faults |= pictures.faults(pages)
-        batch = pixel_batch(pages, reader, read=pictures) if reader is not None else collate(pages, features)
+        places = [places_of(page, tell_weak=True) for page in pages]
+        if reader is not None:
+            batch = pixel_batch(pages, reader, read=pictures, places=places)
+        else:
+            batch = collated(pages, features, places=places)[0]
         with torch.inference_mode():
             batch = batch.to(self._device)
             encoded = self._model.encode(batch)

@@ -125,8 +125,8 @@ class DataSpec(_Strict):
     Attributes:
         page_image_path: relative to the workspace (``image_root`` of the training stage), or absolute.
         page_size: ``[width, height]`` pixels; ``[0, 0]`` where an older file does not say.
-        order_source: where the panels' order comes from: ``annotated`` by people, a ``rule`` over the boxes, or the
-            ``reader``'s own sequence. Only the first is ground truth.
+        order_source: where the panels' order comes from: ``annotated`` by people, ``constructed`` with the page, a
+            ``rule`` over the boxes, or the ``reader``'s own sequence. Only the first two are ground truth.
     """
 
     page_image_path: str
@@ -135,7 +135,7 @@ class DataSpec(_Strict):
     page_id: str
     page_size: list[int] = Field(min_length=2, max_length=2)
     reading_direction: Literal["ltr", "rtl"]
-    order_source: Literal["annotated", "rule", "reader"] = "rule"
+    order_source: Literal["annotated", "constructed", "rule", "reader"] = "rule"
     page_type: str = ""
     objects: list[ObjectSpec] = []
     unassigned_text: list[UnassignedText] = []

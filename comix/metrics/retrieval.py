@@ -53,12 +53,44 @@ def first_place_share(scores: Scores, right: NDArray[np.int64], allowed: NDArray
     """
     if not len(scores):
         return None
+    return float(first_place_hits(scores, right, allowed).mean()), float((1 / allowed.sum(axis=1)).mean())
+
+
+def first_place_hits(scores: Scores, right: NDArray[np.int64], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``(n,)``: which rows' right column scores above every other allowed one; arguments as for `first_place_share`.
+
+    >>> first_place_hits(np.array([[2.0, 1.0], [3.0, 1.0]]), np.array([0, 1]), np.ones((2, 2), bool)).tolist()
+    [True, False]
+    """
     rows = np.arange(len(scores))
-    own = scores[rows, right]
     others = np.where(allowed, scores, -np.inf)
+    own = scores[rows, right]
     others[rows, right] = -np.inf
-    hits = own > others.max(axis=1)
-    return float(hits.mean()), float((1 / allowed.sum(axis=1)).mean())
+    return np.asarray(own > others.max(axis=1), np.bool_)
+
+
+def recall_at(queries: Scores, items: Scores, right: NDArray[np.int64], k: int) -> float | None:
+    """Share of queries ``(n, d)`` whose own item is among the ``k`` nearest by cosine; None without queries.
+
+    A tie with another item counts against the own one.
+
+    Args:
+        items: ``(m, d)``.
+        right: ``(n,)`` row of each query's own item.
+
+    >>> recall_at(np.eye(3), np.eye(3)[[1, 0, 2]], np.array([0, 0, 2]), 1)
+    0.6666666666666666
+    """
+    if not len(queries):
+        return None
+    unit = items / np.maximum(np.linalg.norm(items, axis=1, keepdims=True), 1e-12)
+    ranks = []
+    for start in range(0, len(queries), 1024):
+        scores = queries[start : start + 1024] @ unit.T  # (q, m)
+        chosen = right[start : start + 1024]
+        own = scores[np.arange(len(scores)), chosen]
+        ranks.append((scores >= own[:, None]).sum(axis=1))
+    return float((np.concatenate(ranks) <= k).mean())
 
 
 def effective_rank(vectors: Scores) -> float:

@@ -25,6 +25,7 @@ class Batch:
         n_panels: ``(b,)`` int64, 1 or more.
         layout: ``(n, 10)`` float32, see `LAYOUT_NAMES`.
         order: ``(n,)`` int64, reading position on its page from 0.
+        rule: ``(n,)`` int64, the position that CoMix's rule for reading order gives, from 0; -1 on pages where it is not told.
         has_image: ``(n,)`` bool; a False row's image is ignored. Likewise ``has_text`` and ``has_layout``.
         image: ``(n, f)`` float32 features of a frozen encoder, or None.
         text: ``(n, t)`` float32 features of a frozen encoder, or None.
@@ -38,6 +39,7 @@ class Batch:
     n_panels: Tensor
     layout: Tensor
     order: Tensor
+    rule: Tensor
     has_image: Tensor
     has_text: Tensor
     has_layout: Tensor

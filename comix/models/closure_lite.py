@@ -1,7 +1,7 @@
 """Closure-Lite: panels from picture, words and place; pages from panels; the next panel from both.
 
-`closure_lite_mini` stands on frozen encoders whose features are cached; `closure_lite_simple` is the document's, with a ViT
-and RoBERTa trained along.
+`closure_lite_mini` stands on frozen encoders whose features are cached; `closure_lite_sequence` adds a small transformer over
+the panels of a page; `closure_lite_simple` is the document's, with a ViT and RoBERTa trained along.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from comix.core.errors import FileFormatError
+from comix.core.errors import FileFormatError, UsageError
 from comix.models.batch import LAYOUT_NAMES, Batch
+from comix.models.earlier import EarlierHeads
 from comix.models.encoders import CompositionEncoder, FeatureProjection, PretrainedText, PretrainedVision, drop_modalities
 from comix.models.fusion import GatedFusion
 from comix.models.heads import ContextHead, DenoiseHead, NextPanelHead, PanelOnPageHead
 from comix.models.pooling import AttentionPooling
+from comix.models.sequence import PanelSequence
 
-HEADS = ("pop", "denoise", "context")
+HEADS = ("pop", "denoise", "context", "earlier", "earlier_denoise", "earlier_context")
 """Heads that a model has only where its objective uses them; the next-panel head is always there."""
 
 
@@ -56,6 +58,7 @@ class ClosureLite(nn.Module):
         dim: ``d``.
         heads: which of `HEADS` it has.
         settings: name and arguments it was built with; `restore` builds the same again from them.
+        order_layers: of the transformer that the next panel is told by; 0 for the plain head.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ClosureLite(nn.Module):
         modality_dropout: float,
         heads: Sequence[str],
         settings: Mapping[str, Any],
+        order_layers: int = 0,
     ) -> None:
         super().__init__()
         self.dim, self.modality_dropout, self.settings = dim, modality_dropout, dict(settings)
@@ -76,10 +80,17 @@ class ClosureLite(nn.Module):
         self.composition = CompositionEncoder(len(LAYOUT_NAMES), dim)
         self.fusion = GatedFusion(dim)
         self.pooling = AttentionPooling(dim, num_heads, pool_temperature)
-        self.next_panel = NextPanelHead(dim, len(LAYOUT_NAMES), order_temperature)
+        n_layout = len(LAYOUT_NAMES)
+        self.next_panel: NextPanelHead | PanelSequence = (
+            PanelSequence(dim, n_layout, order_temperature, order_layers)
+            if order_layers
+            else NextPanelHead(dim, n_layout, order_temperature)
+        )
         self.pop = PanelOnPageHead(dim) if "pop" in heads else None
         self.denoise = DenoiseHead(dim) if "denoise" in heads else None
         self.context = ContextHead(dim) if "context" in heads else None
+        extras = {name: f"earlier_{name}" in heads for name in ("denoise", "context")}
+        self.earlier = EarlierHeads(dim, **extras) if "earlier" in heads else None
 
     @property
     def uses_pixels(self) -> bool:
@@ -123,15 +134,19 @@ class ClosureLite(nn.Module):
         """``(b, p, p + 1)``: what follows each panel, the last column is "end"; see `NextPanelHead.forward`.
 
         In training a third of the pages is judged by place alone and a third by content alone, so that neither leans on
-        the other: what a few pages' pictures give away would else hide where the panels lie.
+        the other: what a few pages' pictures give away would else hide where the panels lie. For the same reason half of
+        the pages are not told what the rule says.
         """
         layout, has_layout = batch.padded(batch.layout), batch.padded(batch.has_layout)
+        rule = torch.where(batch.mask & has_layout, batch.padded(batch.rule), -1)
         use_content = None
         if self.training and self.modality_dropout > 0:
             draw = torch.rand(batch.n_pages, device=layout.device)
             use_content = draw > 1 / 3
             has_layout = has_layout & (draw < 2 / 3)[:, None]
-        logits: Tensor = self.next_panel(batch.padded(encoded.panels), layout, has_layout, batch.mask, use_content)
+            told = torch.rand(batch.n_pages, device=layout.device) < 1 / 2
+            rule = torch.where(told[:, None], rule, -1)
+        logits: Tensor = self.next_panel(batch.padded(encoded.panels), layout, has_layout, batch.mask, use_content, rule)
         return logits
 
     def pages_without_each(self, panels: Tensor, batch: Batch) -> Tensor:
@@ -197,6 +212,32 @@ def closure_lite_mini(
     return ClosureLite(image, text, dim, num_heads, pool_temperature, order_temperature, modality_dropout, heads, settings)
 
 
+def closure_lite_sequence(
+    dim: int = 384,
+    num_heads: int = 4,
+    pool_temperature: float = 1.0,
+    order_temperature: float = 0.5,
+    modality_dropout: float = 0.15,
+    order_layers: int = 3,
+    image_features: int = 1280,
+    text_features: int = 384,
+    heads: Sequence[str] = (),
+) -> ClosureLite:
+    """`closure_lite_mini` with a small transformer over the panels of a page, which tells the next panel.
+
+    Args:
+        order_layers: layers of the transformer, 1 or more.
+        heads: see `closure_lite_mini`, as for the other arguments.
+    """
+    settings = {"name": "closure_lite_sequence", **locals(), "heads": list(heads)}
+    if order_layers < 1:
+        raise UsageError(f"model.order_layers={order_layers}: wanted 1 or more; model=closure_lite_mini has none")
+    image, text = FeatureProjection(image_features, dim), FeatureProjection(text_features, dim)
+    return ClosureLite(
+        image, text, dim, num_heads, pool_temperature, order_temperature, modality_dropout, heads, settings, order_layers
+    )
+
+
 def closure_lite_simple(
     vision: str = "vit_base_patch16_224",
     vision_weights: str = "hub",
@@ -228,7 +269,11 @@ def closure_lite_simple(
 
 
 _BUILDERS: Mapping[str, Callable[..., ClosureLite]] = MappingProxyType(
-    {"closure_lite_mini": closure_lite_mini, "closure_lite_simple": closure_lite_simple}
+    {
+        "closure_lite_mini": closure_lite_mini,
+        "closure_lite_sequence": closure_lite_sequence,
+        "closure_lite_simple": closure_lite_simple,
+    }
 )
 
 

@@ -32,8 +32,9 @@ class NextPanelHead(nn.Module):
         self.place_end = nn.Sequential(nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(
-        self, panels: Tensor, layout: Tensor, has_layout: Tensor, mask: Tensor, use_content: Tensor | None = None
-    ) -> Tensor:
+        self, panels: Tensor, layout: Tensor, has_layout: Tensor, mask: Tensor, use_content: Tensor | None = None,
+        rule: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Scores of what follows each panel.
 
         Args:
@@ -41,6 +42,7 @@ class NextPanelHead(nn.Module):
             layout: ``(b, p, k)``; ignored where ``has_layout (b, p)`` is False.
             mask: ``(b, p)`` bool, True for real panels.
             use_content: ``(b,)`` bool, False for pages to be judged by place alone; None for none.
+            rule: not looked at.
 
         Returns:
             ``(b, p, p + 1)``: entry ``[i, j]`` for "j follows i", the last column for "i is the last"; ``-inf`` for a panel

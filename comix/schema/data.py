@@ -165,5 +165,6 @@ class SynthConfig(ShardedConfig):
     pages: str = ""
     detections: str = ""
     split: str = ""
-    half: str = one_of("tune", "held_out")
+    half: str = "tune"
+    dataspec: bool = False
     save_vis: int = 0

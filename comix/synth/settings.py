@@ -43,14 +43,15 @@ def factory_settings(config: Mapping[str, Any], where: str = "factory") -> Facto
     """
     if config.get("version") != VERSION:
         raise FileFormatError(f"{where}: version is {config.get('version')!r}; this CoMix makes pages of version {VERSION}")
-    families = {str(name): float(weight) for name, weight in dict(config.get("families") or {}).items() if weight > 0}
+    weighed = {str(name): _number(f"{where}: families.{name}", one) for name, one in dict(config.get("families") or {}).items()}
+    families = {name: weight for name, weight in weighed.items() if weight > 0}
     unknown = sorted(set(families) - set(FAMILIES))
     if unknown or not families:
         raise FileFormatError(f"{where}: families {unknown or 'none'}; wanted weights for some of {', '.join(FAMILIES)}")
     wanted = {one.name for one in fields(Strength)} - {"name"}
     strengths, weights = {}, {}
     for name, values in dict(config.get("strengths") or {}).items():
-        numbers = {key: float(value) for key, value in values.items()}
+        numbers = {key: _number(f"{where}: strengths.{name}.{key}", value) for key, value in values.items()}
         weight = numbers.pop("weight", 1.0)
         if set(numbers) - wanted:
             raise FileFormatError(f"{where}: strengths.{name}: no {sorted(set(numbers) - wanted)}; wanted {sorted(wanted)}")
@@ -59,6 +60,14 @@ def factory_settings(config: Mapping[str, Any], where: str = "factory") -> Facto
     if not strengths:
         raise FileFormatError(f"{where}: strengths: none has a weight above 0")
     return FactorySettings(families, strengths, weights)
+
+
+def _number(what: str, value: Any) -> float:
+    """A number, also one that came as text from the command line."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise FileFormatError(f"{what}={value}: wanted a number") from None
 
 
 def frozen_settings(name: str = "frozen") -> FactorySettings:

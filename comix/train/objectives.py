@@ -66,15 +66,23 @@ class Mpm:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """All parts and their weights."""
+    """All parts and their weights.
+
+    Attributes:
+        earlier: the losses of the documented system in their place, see `comix.train.predecessor`.
+    """
 
     rpp: Rpp = field(default_factory=Rpp)
     pop: Pop = field(default_factory=Pop)
     mpm: Mpm = field(default_factory=Mpm)
+    earlier: bool = False
 
     @property
     def heads(self) -> tuple[str, ...]:
         """The heads that the model needs for it."""
+        if self.earlier:
+            extras = {"earlier_denoise": self.mpm.denoise, "earlier_context": self.mpm.context_recon}
+            return ("earlier", *(name for name, used in extras.items() if used))
         wanted = {"pop": self.pop.weight > 0, "denoise": self.mpm.denoise, "context": self.mpm.context_recon}
         return tuple(name for name, used in wanted.items() if used)
 
@@ -90,14 +98,15 @@ class Losses:
 
 
 def objective(
-    rpp: Mapping[str, Any] | None = None, pop: Mapping[str, Any] | None = None, mpm: Mapping[str, Any] | None = None
-) -> Objective:
+    rpp: Mapping[str, Any] | None = None, pop: Mapping[str, Any] | None = None, mpm: Mapping[str, Any] | None = None,
+    earlier: bool = False,
+) -> Objective:  # fmt: skip
     """The objective that a config describes.
 
     Raises:
         UsageError: an unknown key, a negative weight, or an MPM weight without a task for it.
     """
-    parts = Objective(_part(Rpp, "rpp", rpp), _part(Pop, "pop", pop), _part(Mpm, "mpm", mpm))
+    parts = Objective(_part(Rpp, "rpp", rpp), _part(Pop, "pop", pop), _part(Mpm, "mpm", mpm), earlier)
     if parts.mpm.weight > 0 and not (parts.mpm.denoise or parts.mpm.context_recon):
         raise UsageError("objective.mpm.weight is above 0, but neither denoise nor context_recon is true; set one")
     for name in ("rpp", "pop", "mpm"):
@@ -117,6 +126,10 @@ def _part(kind: type[Any], name: str, values: Mapping[str, Any] | None) -> Any:
 
 def losses(model: ClosureLite, batch: Batch, encoded: Encoded, parts: Objective) -> Losses:
     """The losses of one batch."""
+    if parts.earlier:
+        from comix.train.predecessor import predecessor_losses
+
+        return predecessor_losses(model, batch, encoded, parts)
     zero = encoded.page.sum() * 0.0
     rpp = rpp_loss(model.next_panel_logits(encoded, batch), batch, parts.rpp.label_smoothing)
     pop = pop_loss(model, batch, encoded, parts.pop.hide_layout) if model.pop is not None else zero

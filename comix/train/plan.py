@@ -16,7 +16,8 @@ from comix.core.reasons import hint_for
 from comix.data.lists import Rejected
 from comix.data.page import PageExample
 from comix.data.settings import DatasetSettings
-from comix.data.split import Split, split_by_book
+from comix.data.sides import split_pages
+from comix.data.split import Split
 from comix.models.encoder_names import IMAGE_ENCODER, TEXT_ENCODER
 from comix.train.card import check_weights, files_of
 from comix.train.metrics_file import METRICS, read_metrics, runs_of, write_state
@@ -78,8 +79,7 @@ class Plan:
 
     def split(self, pages: Sequence[PageExample]) -> Split:
         """Which pages train, validate and test."""
-        how = self.dataset
-        split = split_by_book(pages, how.val_fraction, how.split_seed, how.test_fraction, how.max_held_out)
+        split = split_pages(pages, self.dataset)
         return replace(split, note="; ".join(filter(None, [split.note, self.note])))
 
 

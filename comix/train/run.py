@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 
 from comix.core.errors import FileFormatError
 from comix.core.files import digest
-from comix.core.progress import Progress
+from comix.core.progress import Progress, lazy_progress
 from comix.data.features import Features
 from comix.data.lists import Rejected
-from comix.data.module import PageBatches, PageData
+from comix.data.module import Blocks, PageBatches, PageData
 from comix.data.page import PageExample
+from comix.data.relaid import LayoutBank, layout_bank
 from comix.data.settings import DatasetSettings
 from comix.data.split import Split
 from comix.models.closure_lite import ClosureLite
 from comix.models.encoders import tokenizer_of
+from comix.train.asked import Figures, PageAnswers, interval
+from comix.train.baselines import baselines
 from comix.train.checkpoint import pixel_reader, save_model
-from comix.train.evaluate import Figures, baselines, evaluate
+from comix.train.evaluate import evaluate, measure
 from comix.train.fit import Fitted, batches_mark, fit, torch_threads
 from comix.train.metrics_file import runs_of, write_metrics, write_state
+from comix.train.objectives import Objective
 from comix.train.plan import Plan, is_first_process, publish
 from comix.train.state import LAST, check_state
 from comix.train.task import ClosureTask
@@ -53,13 +58,17 @@ def train(
         write_state(plan.folder, fingerprint, "running")
     reader = None if features is not None else pixel_reader(model, tokenizer_of(str(model.settings["text"])))
     workers = 0 if features is not None else decoders(plan.dataset)
-    data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, workers)
+    relaid = relaid_of(plan)
+    data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, workers, relaid)
     task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, data.val_blocks())
     resume = _state_to_resume(plan, fingerprint, task, batches_mark(data, plan.trainer))
     fitted = fit(task, data, plan.folder, plan.epochs, plan.trainer, plan.log, plan.name, plan.config, resume)
     if not is_first_process():
         return {}
     facts = _facts(plan, fitted, pages, split, rejected) | _held_out(plan, task, data)
+    if facts["tests"] and not facts["test"]:  # the first test is the one that the tables show
+        first = next(iter(facts["tests"].values()))
+        facts |= {"test": first["figures"], "test_baselines": first["baselines"]}
     facts["seconds"]["run"] = round(time.monotonic() - started, 2)
     facts["resumed_from"] = str(resume) if resume else ""
     card = {key: facts[key] for key in ("name", "variant", "seed", "n_pages", "final", "validation", "test", "best_epoch")}
@@ -68,6 +77,17 @@ def train(
     publish(plan)
     write_state(plan.folder, fingerprint, "done")
     return facts
+
+
+def relaid_of(plan: Plan) -> tuple[LayoutBank, float] | None:
+    """Composed layouts for the training pages, and the share of the pages that they are for."""
+    how = plan.optimisation
+    if how.relayout <= 0:
+        return None
+    cache = plan.models.parent / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / "layouts.lock"), lazy_progress("layouts", "layouts") as show:
+        return layout_bank(how.n_layouts, how.leave_out, cache, show), how.relayout
 
 
 def decoders(dataset: DatasetSettings) -> int:
@@ -83,10 +103,35 @@ def _held_out(plan: Plan, task: ClosureTask, data: PageData) -> dict[str, Any]:
     on_gpu = plan.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     with torch_threads(None if task.model.uses_pixels else 1):
-        found: dict[str, Any] = {"untrained": task.untrained, "baselines": baselines(val.places()) if len(val) else {}}
+        found: dict[str, Any] = {"untrained": task.untrained, "baselines": baselines(val.places()).figures if len(val) else {}}
         found["test"] = evaluate(task.model.to(device), test, plan.objective, device) if len(test) else {}
-        found["test_baselines"] = baselines(test.places()) if len(test) else {}
+        found["test_baselines"] = baselines(test.places()).figures if len(test) else {}
+        found["tests"] = {name: tested(task.model, blocks, plan.objective, device) for name, blocks in data.tests().items()}
     return found
+
+
+def tested(model: ClosureLite, blocks: Blocks, objective: Objective, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Figures on the pages of a test with their baselines, and 95 % intervals by book.
+
+    Returns:
+        ``n_pages``, ``figures``, ``baselines``, and ``intervals``: of ``rpp_page_exact`` and ``mpm_retrieval``, and of how far
+        each is above a baseline, as ``<figure>_over_<baseline>``.
+    """
+    figures, ours = measure(model, blocks, objective, device)
+    words = {page.page_id: page.texts for page in blocks.examples()}
+    standards = baselines(blocks.places(), words)
+    rivals: dict[str, PageAnswers] = standards.answers
+    intervals = {
+        "rpp_page_exact": interval(ours, None, "rpp_page_exact"),
+        "mpm_retrieval": interval(ours, None, "mpm_retrieval"),
+    }
+    for name, theirs in rivals.items():
+        figure = "mpm_retrieval" if name == "mean_of_others" else "rpp_page_exact"
+        intervals[f"{figure}_over_{name}"] = interval(ours, theirs, figure)
+    return {
+        "n_pages": len(ours.pages), "figures": figures, "baselines": standards.figures,
+        "intervals": {name: list(one) for name, one in intervals.items() if one is not None},
+    }  # fmt: skip
 
 
 def _state_to_resume(plan: Plan, fingerprint: str, task: ClosureTask, batches: str) -> Path | None:

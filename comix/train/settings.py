@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ class Optimisation:
         max_bad_steps: steps with non-finite gradients before training stops.
         mirror: probability that a page is laid out mirrored and read the other way.
         stretch: pages are laid out larger or smaller by up to this share, per side, and their panels moved a little.
+        relayout: probability that a page's panels are shown, in their order, in a layout of the page factory.
+        n_layouts: layouts that these are drawn from.
+        leave_out: layout families that are not among them, to measure on.
     """
 
     lr: float = 3e-4
@@ -35,6 +38,9 @@ class Optimisation:
     max_bad_steps: int = 20
     mirror: float = 0.5
     stretch: float = 0.2
+    relayout: float = 0.0
+    n_layouts: int = 20_000
+    leave_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from torch import Tensor
 from comix.core.errors import ComixError
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite
+from comix.train.asked import Figures
 from comix.train.augment import varied
-from comix.train.evaluate import Figures, evaluate
+from comix.train.evaluate import evaluate
 from comix.train.objectives import Objective, losses
 from comix.train.schedule import WarmupCosine
 from comix.train.settings import Optimisation

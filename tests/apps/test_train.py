@@ -52,7 +52,7 @@ def test_sweep_writes_metrics_checkpoints_and_features_once(swept: Path) -> None
     assert facts["final"]["mpm"] > 0
     assert facts["weights"] == {"rpp": 0.5, "pop": 0.3, "mpm": 0.1}
     assert facts["n_pages"]["train"] + facts["n_pages"]["val"] <= 6
-    assert {"chance", "centre", "rows", "cut", "untrained_cosine", "mean_of_others"} == set(facts["baselines"])
+    assert {"chance", "centre", "rows", "cut", "graph", "untrained_cosine", "mean_of_others"} == set(facts["baselines"])
     assert read_json(found[0] / "metrics.json")["final"]["mpm"] == 0
     for name in (BASE, BASE.replace("base", "denoise_context")):
         loaded = load_model(swept / "models" / name)

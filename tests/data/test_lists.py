@@ -14,7 +14,7 @@ import pytest
 
 from comix.core.errors import MissingInputError, UsageError
 from comix.core.geometry import Box
-from comix.data.batch import collate, page_layout, shuffled
+from comix.data.batch import collate, places_of, shuffled
 from comix.data.features import PanelFeatures
 from comix.data.lists import duplicate_groups, load_pages
 from comix.data.page import PageExample
@@ -247,7 +247,7 @@ def test_collate_refuses_pages_without_panels_and_foreign_features() -> None:
 
 
 def test_layout_measures_from_where_reading_starts() -> None:
-    ltr, rtl = page_layout(page(1, "a")), page_layout(page(1, "a", direction="rtl"))
+    ltr, rtl = places_of(page(1, "a")).layout, places_of(page(1, "a", direction="rtl")).layout
     assert ltr[1, 9] == pytest.approx(0.1)
     assert rtl[1, 9] == pytest.approx(0.7)
     assert rtl[0, 8] == -1

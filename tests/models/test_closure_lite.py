@@ -31,6 +31,7 @@ def random_batch(counts: tuple[int, ...] = (3, 1, 5), seed: int = 0) -> Batch:
         n_panels=torch.tensor(counts),
         layout=layout,
         order=torch.cat([torch.randperm(count, generator=g) for count in counts]),
+        rule=torch.full((n,), -1),
         has_image=yes,
         has_text=yes.clone(),
         has_layout=yes.clone(),

@@ -15,7 +15,8 @@ from comix.data.page import PageExample
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite, closure_lite_mini
 from comix.train.augment import varied
-from comix.train.evaluate import baselines, evaluate
+from comix.train.baselines import baselines
+from comix.train.evaluate import evaluate
 from comix.train.objectives import losses, mpm_guesses, next_labels, objective, pop_pairs, rpp_loss
 
 VARIANTS = {
@@ -158,7 +159,7 @@ def test_varied_pages_keep_their_labels_and_turn_their_direction(batch: Batch) -
     assert torch.equal(turned.layout[:, 8], -batch.layout[:, 8])
     assert torch.allclose(turned.layout[:, 9], batch.layout[:, 9], atol=1e-6)
     assert torch.equal(turned.order, batch.order)
-    assert baselines([turned])["rows"]["rpp_page_exact"] == baselines([batch])["rows"]["rpp_page_exact"] == 1.0
+    assert baselines([turned]).figures["rows"]["rpp_page_exact"] == baselines([batch]).figures["rows"]["rpp_page_exact"] == 1.0
 
 
 def test_stretched_pages_keep_their_layout_consistent(batch: Batch) -> None:
