@@ -1,23 +1,31 @@
 """Run a saved table again: every row from its frozen config, beside what it must come to. Exits 1 when a row does not.
 
 Tables lie in ``experiments/``: ``panels_open`` (panel detectors) and ``order_open`` (reading order) need ``data=FOLDER`` with
-``pages/`` and ``ground_truth/``. Detectors of this installation that a table does not know are measured below it. Without the
-data a row is ``not run: data absent``, which is never a pass. Writes ``metrics.json`` and ``table.md`` into the run folder.
+``pages/`` and ``ground_truth/``. Detectors of this installation that a table does not know are measured below it. ``open_mpm``
+(variants of Closure-Lite, several seeds each) makes its own workspace out of ``pages/`` in ``workspace=`` and trains there; what is
+finished is not made again. Without the data a row is ``not run: data absent``, which is never a pass. Writes ``metrics.json``
+and ``table.md`` into the run folder.
 
 Examples:
   comix reproduce table=panels_open data=DATA
   comix reproduce table=order_open data=DATA
   comix reproduce table=order_open data=DATA rows=[auto,cut]
+  comix reproduce table=open_mpm data=DATA workspace=open_mpm
 """
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import plain, say
+from comix.apps.common import plain, say, workspace_of
 from comix.bench.figures import as_table
+from comix.bench.learning import LearningBench, LearningTable, read_learning_table
 from comix.bench.reproduce import Bench, Result
 from comix.bench.table import TableSpec, read_table
 from comix.build import instantiate
@@ -34,25 +42,50 @@ def main(cfg: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     folder = (Path(cfg.experiments) if cfg.experiments else experiments_dir()) / cfg.table
-    table = read_table(folder)
+    table = read_any_table(folder)
     only = [name.strip() for name in str(cfg.rows).strip("[]").split(",") if name.strip()]
-    extra = _other_detectors(table)
+    extra = _other_detectors(table) if isinstance(table, TableSpec) else {}
     unknown = sorted(set(only) - {row.name for row in table.rows} - set(extra))
     if unknown:
         raise UsageError(f"rows={unknown[0]}: no such row; there are {', '.join([row.name for row in table.rows] + [*extra])}")
     say(f"{cfg.table}: {table.claim}")
-    bench = Bench(table, folder, Path(cfg.data or "."), instantiate, cfg.n_resamples)
     results: list[Result] = []
-    for result in bench.run(extra, only):
+    for result in _run(cfg, table, folder, extra, only):
         results.append(result)
         say(f"  {result.row.name} ({result.row.group}): {result.state}")
     say(as_table([one.row for one in results], table.columns))
     out = Path(HydraConfig.get().runtime.output_dir)
     _write(out, cfg, table, results)
+    results = [one for one in results if one.row.name not in extra or one.row.figures or one.row.name in only]
     bad = sum(not one.is_good for one in results)
     verdict = f"{bad} of {len(results)} rows do not hold" if bad else f"all {len(results)} rows hold"
     say(f"reproduce: {verdict}; {out / 'metrics.json'}")
     return int(bool(bad))
+
+
+def read_any_table(folder: Path) -> TableSpec | LearningTable:
+    """The table of an experiment, of detectors and rules or of trained models.
+
+    Raises:
+        MissingInputError, FileFormatError: as `read_table`.
+    """
+    path = folder / "table.yaml"
+    return read_learning_table(folder) if path.is_file() and "task: learning" in path.read_text("utf-8") else read_table(folder)
+
+
+def _run(
+    cfg: DictConfig, table: TableSpec | LearningTable, folder: Path, extra: dict[str, dict[str, Any]], only: list[str]
+) -> Iterator[Result]:
+    data = Path(cfg.data or ".")
+    if isinstance(table, TableSpec):
+        return Bench(table, folder, data, instantiate, cfg.n_resamples).run(extra, only)
+    return LearningBench(table, folder, data, workspace_of(cfg).root, _comix, cfg.workers).run(only)
+
+
+def _comix(words: Sequence[str]) -> int:
+    """Run a stage in a process of its own, its output shown."""
+    say(f"  comix {shlex.join(words)}")
+    return subprocess.run([sys.executable, "-m", "comix", *words], check=False).returncode
 
 
 def _other_detectors(table: TableSpec) -> dict[str, dict[str, Any]]:
@@ -69,7 +102,7 @@ def _other_detectors(table: TableSpec) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _write(folder: Path, cfg: DictConfig, table: TableSpec, results: list[Result]) -> None:
+def _write(folder: Path, cfg: DictConfig, table: TableSpec | LearningTable, results: list[Result]) -> None:
     from comix import __version__
 
     document = {

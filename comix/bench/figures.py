@@ -21,6 +21,7 @@ class Row:
         n_pages: in it.
         figures: by name; None where there was nothing to measure.
         intervals: of some of them, at 95 %, by book; absent where there are fewer than two books.
+        spread: standard deviation over runs, of figures that are means over several.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Row:
     n_pages: int
     figures: Mapping[str, Figure]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    spread: Mapping[str, float] = field(default_factory=dict)
 
 
 def grouped(pages: Sequence[Page], keys: Mapping[str, Callable[[Page], str]]) -> dict[str, list[Page]]:
@@ -50,10 +52,7 @@ def as_table(rows: Sequence[Row], columns: Mapping[str, str], markdown: bool = F
     gutter  all    3  .500 [.250-.750]   –
     """
     head = ["what", "pages", "n", *columns.values()]
-    body = [
-        [row.name, row.group, str(row.n_pages), *(_cell(row.figures.get(key), row.intervals.get(key)) for key in columns)]
-        for row in rows
-    ]
+    body = [[row.name, row.group, str(row.n_pages), *(_cell(row, key) for key in columns)] for row in rows]
     if markdown:
         lines = [head, ["---"] * len(head), *body]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
@@ -68,7 +67,10 @@ def as_table(rows: Sequence[Row], columns: Mapping[str, str], markdown: bool = F
     )
 
 
-def _cell(value: Figure, interval: tuple[float, float] | None) -> str:
+def _cell(row: Row, key: str) -> str:
+    value, interval = row.figures.get(key), row.intervals.get(key)
+    if value is not None and key in row.spread:
+        return f"{share(value)} ± {share(row.spread[key])}"
     if value is None:
         return "–"
     if isinstance(value, int):

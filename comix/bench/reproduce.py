@@ -178,13 +178,16 @@ def _not_run(spec: RowSpec, why: str) -> Result:
 
 
 def _judged(spec: RowSpec, tolerance: float, row: Row) -> Result:
+    return judged(spec.expected, tolerance if spec.tolerance is None else spec.tolerance, row)
+
+
+def judged(expected: Mapping[str, float], allowed: float, row: Row) -> Result:
     """The row with its verdict: every expected figure within tolerance."""
-    allowed = tolerance if spec.tolerance is None else spec.tolerance
     off = []
-    for key, wanted in spec.expected.items():
+    for key, wanted in expected.items():
         value = row.figures.get(key)
         if value is None or abs(value - wanted) > allowed + 1e-9:
             off.append(f"{key} {'absent' if value is None else f'{value:.4f}'}, expected {wanted:g} ± {allowed:g}")
     if off:
         return Result(row, "outside: " + "; ".join(off), False)
-    return Result(row, "within" if spec.expected else "measured", True)
+    return Result(row, "within" if expected else "measured", True)

@@ -42,6 +42,20 @@ class LayoutBank:
         counts = np.diff(offsets)
         return LayoutBank(layouts, rule, offsets, {int(one): np.flatnonzero(counts == one) for one in np.unique(counts)})
 
+    def batch(self, n_pages: int, random: np.random.Generator) -> tuple[Floats, Ints, Ints]:
+        """Layouts ``(b, p, 10)`` of equally many panels, what the rule says and their true order ``(b, p)``, panels mixed.
+
+        Args:
+            n_pages: ``b``; how many panels they have is drawn, each number as often as pages have it.
+        """
+        counts = list(self.by_count)
+        shares = np.array([len(pages) for pages in self.by_count.values()], np.float64)
+        count = counts[int(random.choice(len(counts), p=shares / shares.sum()))]
+        pages = random.choice(self.by_count[count], size=n_pages)
+        order = random.permuted(np.tile(np.arange(count), (n_pages, 1)), axis=1)
+        rows = self.offsets[pages][:, None] + order
+        return self.layout[rows], self.rule[rows], order
+
     def drawn(self, n_panels: int, random: np.random.Generator) -> Places | None:
         """A layout of so many panels; None where the factory makes none."""
         pages = self.by_count.get(n_panels)

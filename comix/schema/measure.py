@@ -38,6 +38,7 @@ class ReproduceConfig(StageConfig):
     experiments: str = ""
     rows: str = ""
     n_resamples: int = 1000
+    workers: int = 2
 
 
 @dataclass

@@ -24,12 +24,26 @@ def varied(batch: Batch, mirror: float, stretch: float) -> Batch:
     """
     if mirror <= 0 and stretch <= 0:
         return batch
-    x, y, w, h, _, _, _, aspect, direction, _ = batch.layout.unbind(1)
-    turn = _per_page(batch, torch.rand(batch.n_pages, device=x.device)) < mirror
+    return replace(batch, layout=_varied(batch.layout, batch.page_index, batch.n_pages, mirror, stretch))
+
+
+def varied_layouts(layout: Tensor, mirror: float, stretch: float) -> Tensor:
+    """The same for layouts ``(b, p, 10)`` of pages with equally many panels."""
+    b, p, k = layout.shape
+    if mirror <= 0 and stretch <= 0:
+        return layout
+    page_index = torch.arange(b, device=layout.device).repeat_interleave(p)
+    return _varied(layout.reshape(b * p, k), page_index, b, mirror, stretch).view(b, p, k)
+
+
+def _varied(layout: Tensor, page_index: Tensor, n_pages: int, mirror: float, stretch: float) -> Tensor:
+    """Layouts ``(n, 10)`` of the panels of ``n_pages`` pages."""
+    x, y, w, h, _, _, _, aspect, direction, _ = layout.unbind(1)
+    turn = (torch.rand(n_pages, device=x.device) < mirror)[page_index]
     x = torch.where(turn, 1 - x - w, x)
     direction = torch.where(turn, -direction, direction)
     if stretch > 0:
-        scale_x, scale_y = (1 + stretch * _per_page(batch, _signed(batch.n_pages, x)) for _ in range(2))
+        scale_x, scale_y = (1 + stretch * _signed(n_pages, x)[page_index] for _ in range(2))
         shake_x, shake_y, shake_w, shake_h = (_JITTER * _signed(len(x), x) for _ in range(4))
         new_w, new_h = (w * (1 + shake_w)) * scale_x, (h * (1 + shake_h)) * scale_y
         aspect = (
@@ -39,11 +53,7 @@ def varied(batch: Batch, mirror: float, stretch: float) -> Batch:
         y = 0.5 + (y - 0.5 + shake_y) * scale_y
         w, h = new_w, new_h
     lead = torch.where(direction > 0, x, 1 - x - w)
-    return replace(batch, layout=torch.stack([x, y, w, h, x + w / 2, y + h / 2, w * h, aspect, direction, lead], dim=1))
-
-
-def _per_page(batch: Batch, values: Tensor) -> Tensor:
-    return values[batch.page_index]
+    return torch.stack([x, y, w, h, x + w / 2, y + h / 2, w * h, aspect, direction, lead], dim=1)
 
 
 def _signed(n: int, like: Tensor) -> Tensor:

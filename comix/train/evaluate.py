@@ -30,7 +30,7 @@ from comix.train.asked import (
     share,
     true_orders,
 )  # fmt: skip
-from comix.train.objectives import Objective, losses, mpm_guesses, next_labels
+from comix.train.objectives import PARTS, Objective, alone, losses, mpm_guesses, next_labels
 from comix.train.predecessor import masked_rpp
 
 
@@ -152,9 +152,7 @@ class _Alone:
 
 
 def _alone(model: ClosureLite, batch: Batch, encoded: Encoded) -> _Alone:
-    none = torch.zeros_like(batch.has_layout)
-    image = model.fused(replace(batch, has_text=none, has_layout=none), encoded.image, encoded.text).panels
-    text = model.fused(replace(batch, has_image=none, has_layout=none), encoded.image, encoded.text).panels
+    image, text = alone(model, batch, encoded)
     whole, by_image, by_text = (one.float().cpu().numpy() for one in (encoded.panels, image, text))
     return _Alone(whole, by_image, by_text, batch.has_image.cpu().numpy(), batch.has_text.cpu().numpy())
 
@@ -169,7 +167,7 @@ def _search_figures(found: list[_Alone]) -> Figures:
     return figures
 
 
-_PARTS = ("total", "rpp", "pop", "mpm")
+_PARTS = ("total", *PARTS)
 _RANKED_BLOCKS = 16
 """Blocks whose page embeddings the effective rank is taken of: more would hardly change it."""
 

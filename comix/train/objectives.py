@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,9 @@ from comix.core.errors import UsageError
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite, Encoded
 
+PARTS = ("rpp", "pop", "mpm", "align")
+"""Names of the parts of an `Objective`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rpp:
@@ -26,10 +29,13 @@ class Rpp:
     Attributes:
         weight: in the sum.
         label_smoothing: share of the label's weight that all answers get.
+        layouts: composed layouts without any content that are asked beside each batch: of all there is to learn about places,
+            few pages show little.
     """
 
     weight: float = 0.5
     label_smoothing: float = 0.0
+    layouts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ class Mpm:
         context_recon: guess from the page's embedding computed without the panel.
         noise_std: of the noise of ``denoise``; embeddings have about size 1 per dimension.
         stopgrad: the target gets no gradient.
+        temperature: above 0 the guess is to be nearer to its panel than to those of other pages, by a softmax over cosines of
+            this temperature; 0 asks for a small distance only.
     """
 
     weight: float = 0.0
@@ -62,6 +70,22 @@ class Mpm:
     context_recon: bool = False
     noise_std: float = 0.1
     stopgrad: bool = True
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Align:
+    """Alignment: a panel by its picture alone, or by its words alone, is to be nearest to the same panel as a whole.
+
+    Attributes:
+        weight: in the sum; 0 leaves it out.
+        temperature: of the softmax over the batch's panels.
+        vision_text: also picture and words to each other, the symmetric InfoNCE of CLIP.
+    """
+
+    weight: float = 0.0
+    temperature: float = 0.1
+    vision_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,7 @@ class Objective:
     rpp: Rpp = field(default_factory=Rpp)
     pop: Pop = field(default_factory=Pop)
     mpm: Mpm = field(default_factory=Mpm)
+    align: Align = field(default_factory=Align)
     earlier: bool = False
 
     @property
@@ -95,21 +120,24 @@ class Losses:
     rpp: Tensor
     pop: Tensor
     mpm: Tensor
+    align: Tensor
 
 
 def objective(
     rpp: Mapping[str, Any] | None = None, pop: Mapping[str, Any] | None = None, mpm: Mapping[str, Any] | None = None,
-    earlier: bool = False,
+    align: Mapping[str, Any] | None = None, earlier: bool = False,
 ) -> Objective:  # fmt: skip
     """The objective that a config describes.
 
     Raises:
         UsageError: an unknown key, a negative weight, or an MPM weight without a task for it.
     """
-    parts = Objective(_part(Rpp, "rpp", rpp), _part(Pop, "pop", pop), _part(Mpm, "mpm", mpm), earlier)
+    parts = Objective(
+        _part(Rpp, "rpp", rpp), _part(Pop, "pop", pop), _part(Mpm, "mpm", mpm), _part(Align, "align", align), earlier
+    )
     if parts.mpm.weight > 0 and not (parts.mpm.denoise or parts.mpm.context_recon):
         raise UsageError("objective.mpm.weight is above 0, but neither denoise nor context_recon is true; set one")
-    for name in ("rpp", "pop", "mpm"):
+    for name in PARTS:
         weight = getattr(parts, name).weight
         if not (math.isfinite(weight) and weight >= 0):
             raise UsageError(f"objective.{name}.weight={weight}: wanted 0 or more")
@@ -134,8 +162,47 @@ def losses(model: ClosureLite, batch: Batch, encoded: Encoded, parts: Objective)
     rpp = rpp_loss(model.next_panel_logits(encoded, batch), batch, parts.rpp.label_smoothing)
     pop = pop_loss(model, batch, encoded, parts.pop.hide_layout) if model.pop is not None else zero
     mpm = mpm_loss(model, batch, encoded, parts.mpm) if parts.mpm.denoise or parts.mpm.context_recon else zero
-    total = parts.rpp.weight * rpp + parts.pop.weight * pop + parts.mpm.weight * mpm
-    return Losses(total, rpp, pop, mpm)
+    align = align_loss(model, batch, encoded, parts.align) if parts.align.weight > 0 else zero
+    total = parts.rpp.weight * rpp + parts.pop.weight * pop + parts.mpm.weight * mpm + parts.align.weight * align
+    return Losses(total, rpp, pop, mpm, align)
+
+
+def align_loss(model: ClosureLite, batch: Batch, encoded: Encoded, part: Align) -> Tensor:
+    """Cross-entropy of finding each panel among the batch's by its picture alone and by its words alone; 0 for one panel."""
+    image, text = alone(model, batch, encoded)
+    pairs = [(image, encoded.panels, batch.has_image), (text, encoded.panels, batch.has_text)]
+    if part.vision_text:
+        pairs += [(image, text, batch.has_image & batch.has_text), (text, image, batch.has_image & batch.has_text)]
+    found = []
+    for query, whole, rows in pairs:
+        if int(rows.sum()) > 1:
+            scores = normalize(query[rows], dim=1) @ normalize(whole[rows], dim=1).T / part.temperature
+            found.append(cross_entropy(scores, torch.arange(len(scores), device=scores.device)))
+    return torch.stack(found).mean() if found else encoded.page.sum() * 0.0
+
+
+def alone(model: ClosureLite, batch: Batch, encoded: Encoded) -> tuple[Tensor, Tensor]:
+    """Panels ``(n, d)`` of which nothing but the picture is known, and nothing but the words."""
+    none = torch.zeros_like(batch.has_layout)
+    image = model.fused(replace(batch, has_text=none, has_layout=none), encoded.image, encoded.text).panels
+    text = model.fused(replace(batch, has_image=none, has_layout=none), encoded.image, encoded.text).panels
+    return image, text
+
+
+def layout_loss(model: ClosureLite, layout: Tensor, rule: Tensor, order: Tensor) -> Tensor:
+    """RPP's cross-entropy on pages of which nothing but the places is known; half of them are told what the rule says.
+
+    Args:
+        layout: ``(b, p, 10)``, pages of equally many panels; ``rule`` and ``order`` ``(b, p)`` int64.
+    """
+    b, p = order.shape
+    yes = torch.ones(b, p, dtype=torch.bool, device=layout.device)
+    told = torch.rand(b, 1, device=layout.device) < 1 / 2
+    none = layout.new_zeros(b, p, model.dim)
+    logits = model.next_panel(none, layout, yes, yes, yes[:, 0] & False, torch.where(told, rule, -1))
+    follows = order[:, None, :] == order[:, :, None] + 1  # (b, p, p)
+    labels = torch.where(follows.any(2), follows.int().argmax(2), p)
+    return cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
 def next_labels(batch: Batch) -> Tensor:
@@ -222,7 +289,8 @@ def mpm_rows(batch: Batch) -> Tensor:
 
 
 def mpm_loss(model: ClosureLite, batch: Batch, encoded: Encoded, part: Mpm) -> Tensor:
-    """Squared distance of unit vectors (0 to 4) between each hidden panel's content and its guess, mean over the heads.
+    """Squared distance of unit vectors (0 to 4) between each hidden panel's content and its guess, or cross-entropy of finding
+    it among the panels of other pages, mean over the heads.
 
     Every panel is hidden once: no guess sees the panel it is for. 0 where no page has two panels with content.
     """
@@ -230,5 +298,12 @@ def mpm_loss(model: ClosureLite, batch: Batch, encoded: Encoded, part: Mpm) -> T
     if not rows.any():
         return encoded.page.sum() * 0.0
     target = normalize(encoded.content.detach() if part.stopgrad else encoded.content, dim=1)[rows]
-    guesses = mpm_guesses(model, batch, encoded, part.noise_std)
-    return torch.stack([(normalize(one[rows], dim=1) - target).square().sum(1).mean() for one in guesses]).mean()
+    guesses = [normalize(one[rows], dim=1) for one in mpm_guesses(model, batch, encoded, part.noise_std)]
+    if part.temperature <= 0:
+        return torch.stack([(one - target).square().sum(1).mean() for one in guesses]).mean()
+    page = batch.page_index[rows]
+    own = torch.eye(len(page), dtype=torch.bool, device=page.device)
+    barred = (page[:, None] == page[None, :]) & ~own  # the visible panels of the page are no wrong answers
+    labels = torch.arange(len(page), device=page.device)
+    scores = [(one @ target.T / part.temperature).masked_fill(barred, -math.inf) for one in guesses]
+    return torch.stack([cross_entropy(one, labels) for one in scores]).mean()

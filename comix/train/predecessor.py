@@ -38,7 +38,7 @@ def predecessor_losses(model: ClosureLite, batch: Batch, encoded: Encoded, parts
         seen = torch.cat([encoded.page[batch.page_index], encoded.panels], dim=1)
         extras.append(mse_loss(heads.context(seen), _target(encoded, parts)))
     mpm = torch.stack(extras).mean() if extras else zero
-    return Losses(parts.rpp.weight * rpp + parts.pop.weight * pop + parts.mpm.weight * mpm, rpp, pop, mpm)
+    return Losses(parts.rpp.weight * rpp + parts.pop.weight * pop + parts.mpm.weight * mpm, rpp, pop, mpm, zero)
 
 
 def _target(encoded: Encoded, parts: Objective) -> Tensor:

@@ -29,7 +29,7 @@ from comix.train.checkpoint import pixel_reader, save_model
 from comix.train.evaluate import evaluate, measure
 from comix.train.fit import Fitted, batches_mark, fit, torch_threads
 from comix.train.metrics_file import runs_of, write_metrics, write_state
-from comix.train.objectives import Objective
+from comix.train.objectives import PARTS, Objective
 from comix.train.plan import Plan, is_first_process, publish
 from comix.train.state import LAST, check_state
 from comix.train.task import ClosureTask
@@ -58,9 +58,10 @@ def train(
         write_state(plan.folder, fingerprint, "running")
     reader = None if features is not None else pixel_reader(model, tokenizer_of(str(model.settings["text"])))
     workers = 0 if features is not None else decoders(plan.dataset)
-    relaid = relaid_of(plan)
+    bank = bank_of(plan)
+    relaid = (bank, plan.optimisation.relayout) if bank is not None and plan.optimisation.relayout > 0 else None
     data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, workers, relaid)
-    task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, data.val_blocks())
+    task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, data.val_blocks(), bank)
     resume = _state_to_resume(plan, fingerprint, task, batches_mark(data, plan.trainer))
     fitted = fit(task, data, plan.folder, plan.epochs, plan.trainer, plan.log, plan.name, plan.config, resume)
     if not is_first_process():
@@ -69,6 +70,7 @@ def train(
     if facts["tests"] and not facts["test"]:  # the first test is the one that the tables show
         first = next(iter(facts["tests"].values()))
         facts |= {"test": first["figures"], "test_baselines": first["baselines"]}
+        facts["n_pages"]["test"] = first["n_pages"]
     facts["seconds"]["run"] = round(time.monotonic() - started, 2)
     facts["resumed_from"] = str(resume) if resume else ""
     card = {key: facts[key] for key in ("name", "variant", "seed", "n_pages", "final", "validation", "test", "best_epoch")}
@@ -79,15 +81,15 @@ def train(
     return facts
 
 
-def relaid_of(plan: Plan) -> tuple[LayoutBank, float] | None:
-    """Composed layouts for the training pages, and the share of the pages that they are for."""
+def bank_of(plan: Plan) -> LayoutBank | None:
+    """Composed layouts, where the run wants some."""
     how = plan.optimisation
-    if how.relayout <= 0:
+    if how.relayout <= 0 and not plan.objective.rpp.layouts:
         return None
     cache = plan.models.parent / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "layouts.lock"), lazy_progress("layouts", "layouts") as show:
-        return layout_bank(how.n_layouts, how.leave_out, cache, show), how.relayout
+        return layout_bank(how.n_layouts, how.leave_out, cache, show)
 
 
 def decoders(dataset: DatasetSettings) -> int:
@@ -170,7 +172,7 @@ def _facts(
         "n_panels": sum(len(page.boxes) for page in pages),
         "weak_order_share": sum(page.order_is_weak for page in pages) / len(pages),
         "split_note": split.note,
-        "weights": {part: getattr(plan.objective, part).weight for part in ("rpp", "pop", "mpm")},
+        "weights": {part: getattr(plan.objective, part).weight for part in PARTS},
         "final": {name: last.get(f"loss_{name}" if name != "loss" else name) for name in ("loss", "mpm", "pop", "rpp")},
         "validation": _validation(best),
         "validation_last": _validation(last),

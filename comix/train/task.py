@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from comix.core.errors import ComixError
+from comix.data.relaid import LayoutBank
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite
 from comix.train.asked import Figures
-from comix.train.augment import varied
+from comix.train.augment import varied, varied_layouts
 from comix.train.evaluate import evaluate
-from comix.train.objectives import Objective, losses
+from comix.train.objectives import PARTS, Objective, layout_loss, losses
 from comix.train.schedule import WarmupCosine
 from comix.train.settings import Optimisation
 
@@ -39,6 +41,7 @@ class ClosureTask(pl.LightningModule):
         optimisation: how.
         seed: of dropout and noise; every step draws from its own stream, so a resumed run equals an undisturbed one.
         val_batches: validation blocks, made anew each time they are asked for; none leaves validation out.
+        layouts: composed layouts that the objective asks beside each batch; None where it asks none.
 
     Attributes:
         history: one row per epoch; ``bad_steps`` the steps left out, ``seconds`` of training, resumed parts included.
@@ -54,8 +57,10 @@ class ClosureTask(pl.LightningModule):
         optimisation: Optimisation,
         seed: int = 0,
         val_batches: Sequence[Batch] = (),
+        layouts: LayoutBank | None = None,
     ) -> None:
         super().__init__()
+        self.layouts = layouts
         self.model, self.objective, self.optimisation = model, objective, optimisation
         self.seed, self.val_batches = seed, val_batches
         self.history: list[dict[str, Any]] = []
@@ -88,13 +93,26 @@ class ClosureTask(pl.LightningModule):
         self._page_ids += batch.page_ids
         batch = varied(batch, self.optimisation.mirror, self.optimisation.stretch)
         parts = losses(self.model, batch, self.model.encode(batch), self.objective)
-        values = {"loss": parts.total, "loss_rpp": parts.rpp, "loss_pop": parts.pop, "loss_mpm": parts.mpm}
+        total = parts.total + self._layout_part(batch)
+        values = {"loss": parts.total} | {f"loss_{name}": getattr(parts, name) for name in PARTS}
         if bool(torch.isfinite(parts.total)):
             for name, value in values.items():
                 self._sums[name] = self._sums.get(name, 0.0) + float(value.detach()) * batch.n_pages
             self._sums["pages"] = self._sums.get("pages", 0.0) + batch.n_pages
         self.log("loss_step", parts.total.detach(), batch_size=batch.n_pages)
-        return parts.total
+        return total
+
+    def _layout_part(self, batch: Batch) -> Tensor | float:
+        """The weighted loss on layouts without content."""
+        part = self.objective.rpp
+        if self.layouts is None or not part.layouts:
+            return 0.0
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        layout, rule, order = (
+            torch.from_numpy(one).to(batch.layout.device) for one in self.layouts.batch(part.layouts, random)
+        )
+        layout = varied_layouts(layout, self.optimisation.mirror, self.optimisation.stretch)
+        return part.weight * layout_loss(self.model, layout, rule, order)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Skip the step when a gradient is no number; remember which pages it came from.
