@@ -34,3 +34,8 @@ def experiments_dir() -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"no experiments in {package / 'experiments'} or beside it; reinstall comix")
+
+
+def bundled_model() -> Path:
+    """The folder of the Closure-Lite checkpoint that comes with CoMix; see its ``README.md``."""
+    return Path(__file__).resolve().parent / "bundled" / "models" / "open_mpm"

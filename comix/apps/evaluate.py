@@ -1,10 +1,13 @@
-"""Figures against ground truth: detection, reading order or text, of a workspace or of any tool's file.
+"""Figures against ground truth: detection, reading order or text, of a workspace or of any tool's file; and trained models.
 
 ``truth=`` is a COCO file, or several; ``predictions=`` any COCO file, else the workspace's ``detections=``. Pages are joined by
 page id or exact path. Figures come per source and direction, with 95 % intervals by book and baselines in the same table.
 ``target=text`` measures readers (``readers=`` of the workspace, or ``analyses=`` any folder) against transcripts.
 ``target=cloze`` asks which text belongs into the next panel, of rules, of a model (``checkpoint=``) and of a reader that learns
 on some books and answers the others; ``truth=`` are CSV files as the COMICS dataset has them.
+``target=model`` measures trained models (``checkpoint=`` names below models/, folders, or ``bundled``) on DataSpec lists
+(``truth=``, else lists/training.txt): next panel, panel on page, hidden panel, search, beside chance, rules and raw features;
+and draws the next panel as a matrix, attention over the page, precision and recall, and a map of the pages.
 Writes ``metrics.json``, ``table.md`` and ``index.html`` with the worst pages drawn into the run folder.
 
 Examples:
@@ -13,14 +16,15 @@ Examples:
   comix evaluate target=order truth=hand.json methods=auto,cut,graph,rows,center
   comix evaluate target=text truth=[hand_transcripts.json,hand_panels.json] readers=ocr,gemma3-4b-page workspace=my_comics
   comix evaluate target=text truth=openmantra_coco.json language=ja analyses=their_folder
+  comix evaluate target=model checkpoint=bundled workspace=my_comics
   comix evaluate target=cloze truth=[text_cloze_dev_easy.csv,text_cloze_dev_hard.csv]
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -43,23 +47,26 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+Measure = Callable[["DictConfig", Workspace, list[Path]], tuple[list[Path], int, Answer]]
+
+
 def main(cfg: DictConfig) -> int:
     """Measure, print and write the table; 0."""
     from hydra.core.hydra_config import HydraConfig
 
     workspace = workspace_of(cfg)
     paths = [Path(one.strip()) for one in str(cfg.truth).strip("[]").split(",") if one.strip()]
-    measure = {"text": _text, "cloze": _cloze}.get(cfg.target, _boxes)
-    sources, n_pages, answer = measure(cfg, workspace, paths)
     folder = Path(HydraConfig.get().runtime.output_dir)
+    if not paths and cfg.target != "model":
+        raise UsageError(f"target={cfg.target} needs truth=FILE, the ground truth")
+    others: dict[str, Measure] = {"text": _text, "cloze": _cloze, "model": partial(_model, folder)}
+    sources, n_pages, answer = others.get(cfg.target, _boxes)(cfg, workspace, paths)
     say(as_table(answer.rows, answer.columns))
     for note in answer.notes:
         say(note)
     _write(folder, cfg.target, paths, sources, answer)
-    n_drawn = write_pictures(
-        folder, f"{cfg.target} on {', '.join(path.name for path in paths)}", answer.rows, dict(answer.columns), answer.worst,
-        answer.notes,
-    )  # fmt: skip
+    title = f"{cfg.target} on {', '.join(path.name for path in paths) or 'the training list'}"
+    n_drawn = write_pictures(folder, title, answer.rows, dict(answer.columns), answer.worst, answer.notes, answer.plots)
     hint = "" if n_drawn or not answer.worst else "; for pictures say images=FOLDER that the truth's paths begin in"
     if cfg.target == "cloze":
         say(f"evaluate: {n_pages} questions; {folder / 'metrics.json'}")
@@ -86,6 +93,16 @@ def _boxes(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[li
         images=partial(_image, Path(cfg.images) if cfg.images else None, workspace.root if is_own else None),
     )
     return [Path(source)] if source else [], len(question.truth), TARGETS[cfg.target](question)
+
+
+def _model(folder: Path, cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
+    """The same for trained models; their plots are written."""
+    from comix.apps.evaluate_model import measured
+    from comix.bench.plots import write_plots
+
+    sources, n_pages, found = measured(cfg, workspace, paths)
+    plots = write_plots(folder, found.sights, found.right, found.wrong, found.vectors, found.books)
+    return sources, n_pages, replace(found.answer, plots=plots)
 
 
 def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:

@@ -54,12 +54,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows of figures, the heading of each figure, the worst pages first, and what must be said beside them."""
+    """Rows of figures, the heading of each, the worst pages first, what must be said beside them, and plots (file, caption)."""
 
     rows: list[Row]
     columns: Mapping[str, str]
     worst: list[BadPage]
     notes: list[str] = field(default_factory=list)
+    plots: list[tuple[str, str]] = field(default_factory=list)
 
 
 def evaluate_detection(question: Question) -> Answer:

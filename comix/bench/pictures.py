@@ -56,8 +56,9 @@ def draw_marks(image: NDArray[np.uint8], marks: Sequence[Mark]) -> bytes:
 
 
 def write_pictures(
-    folder: Path, title: str, rows: Sequence[Row], columns: dict[str, str], pages: Sequence[BadPage], notes: Sequence[str]
-) -> int:
+    folder: Path, title: str, rows: Sequence[Row], columns: dict[str, str], pages: Sequence[BadPage], notes: Sequence[str],
+    plots: Sequence[tuple[str, str]] = (),
+) -> int:  # fmt: skip
     """``worst/NNN.png`` of every page whose image is there, and ``index.html``; how many were drawn."""
     shown = []
     for number, page in enumerate(pages, start=1):
@@ -71,7 +72,7 @@ def write_pictures(
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     page_text = environment.get_template("evaluate.html.j2").render(
-        title=title, table=as_table(rows, columns), pages=shown, notes=list(notes)
+        title=title, table=as_table(rows, columns), pages=shown, notes=list(notes), plots=list(plots)
     )
     write_bytes(folder / "index.html", page_text.encode())
     return sum(bool(one["picture"]) for one in shown)

@@ -9,8 +9,11 @@ from pathlib import Path
 from comix.core.errors import MissingInputError, UsageError
 from comix.core.files import json_bytes, read_json, write_bytes
 from comix.core.workspace import Workspace
+from comix.paths import bundled_model
 from comix.train.card import CARD, identity
 
+BUNDLED = "bundled"
+"""Name of the checkpoint that comes with CoMix."""
 STORE, TEXTS, INDEX, FINISHED = "embeddings.zarr", "text.parquet", "index", "embedded.json"
 
 
@@ -42,7 +45,7 @@ def choose_embeddings(workspace: Workspace, name: str) -> str:
 
 
 def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
-    """The folder of a checkpoint: by path, by name below ``models/``, or the newest one there.
+    """The folder of a checkpoint: by path, by name below ``models/``, ``bundled`` for CoMix's own, or the newest there.
 
     Raises:
         MissingInputError: none; names the command that makes one, or the ones that are there.
@@ -51,9 +54,12 @@ def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
     if not wanted:
         if not cards:
             raise MissingInputError(
-                f"{workspace.root / 'models'}: no trained model yet; first run: comix train workspace={workspace.root}"
+                f"{workspace.root / 'models'}: no trained model yet; first run: comix train workspace={workspace.root}, "
+                f"or take the one that comes with CoMix: checkpoint={BUNDLED}"
             )
         return max(cards.values(), key=lambda folder: ((folder / CARD).stat().st_mtime, folder.name))
+    if wanted == BUNDLED and wanted not in cards:
+        return bundled_model()
     path = Path(wanted).expanduser()
     folder = path.parent if path.is_file() else path
     if wanted in cards and not (folder / CARD).is_file():
@@ -64,7 +70,7 @@ def find_checkpoint(workspace: Workspace, wanted: str) -> Path:
         known = ", ".join(sorted(cards)) or "none yet"
         raise MissingInputError(
             f"checkpoint={wanted}: neither a folder with {CARD} nor a model in models/{guess}; there: {known}; "
-            "make one with: comix train"
+            f"make one with: comix train, or take the one that comes with CoMix: checkpoint={BUNDLED}"
         )
     return folder
 

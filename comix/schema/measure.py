@@ -11,8 +11,8 @@ from comix.schema.base import REQUIRED, StageConfig, one_of
 class EvaluateConfig(StageConfig):
     """Keys of ``evaluate``."""
 
-    target: str = one_of(REQUIRED, "detection", "order", "text", "cloze")
-    truth: str = REQUIRED
+    target: str = one_of(REQUIRED, "detection", "order", "text", "cloze", "model")
+    truth: str = ""
     predictions: str = ""
     detections: str = ""
     images: str = ""

@@ -26,7 +26,7 @@ class Optimisation:
         mirror: probability that a page is laid out mirrored and read the other way.
         stretch: pages are laid out larger or smaller by up to this share, per side, and their panels moved a little.
         relayout: probability that a page's panels are shown, in their order, in a layout of the page factory.
-        n_layouts: layouts that these are drawn from.
+        n_layouts: layouts that these, and those of ``objective.rpp.layouts``, are drawn from.
         leave_out: layout families that are not among them, to measure on.
     """
 
@@ -39,7 +39,7 @@ class Optimisation:
     mirror: float = 0.5
     stretch: float = 0.2
     relayout: float = 0.0
-    n_layouts: int = 20_000
+    n_layouts: int = 4000
     leave_out: Sequence[str] = ()
 
 
