@@ -9,6 +9,8 @@ import shutil
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,9 +206,11 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
     from hydra._internal.utils import create_config_search_path
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     register_schemas()
+    OmegaConf.register_new_resolver("fresh_run", cache(_fresh_run), replace=True)
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> int:
@@ -227,6 +231,24 @@ def _run(stage: str, overrides: list[str], multirun: bool) -> int:
     finally:
         GlobalHydra.instance().clear()
     return max(codes, default=0)
+
+
+def _fresh_run(wanted: str) -> str:
+    """A run folder that no other run has: the one wanted, or with ``_2``, ``_3``, .. after it; made here.
+
+    Processes that only help the first one of a data-parallel training write nothing: they take the name as it is.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return wanted
+    for number in count(1):
+        folder = Path(wanted if number == 1 else f"{wanted}_{number}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        break
+    return str(folder)
 
 
 def _drop_record(folder: Path) -> None:

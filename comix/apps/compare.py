@@ -1,6 +1,7 @@
 """Compare training runs: the document's table (Variant, Final Loss, MPM, POP, RPP) with validation figures and chance.
 
-Writes ``compare.md`` and ``compare.csv`` beside the runs, and ``models/compare.json`` for the report. With ``readers=`` it
+Runs that differ in their seed only become one row, mean ± standard deviation. Writes ``compare.md``, ``compare.csv`` (every
+run) and ``compare_mean.csv`` beside the runs, and ``models/compare.json`` for the report. With ``readers=`` it
 compares readers of the same pages instead: what they read, where they agree, what they cost, how long they take, what failed.
 
 Examples:
@@ -30,18 +31,24 @@ def main(cfg: DictConfig) -> int:
     workspace = workspace_of(cfg)
     if cfg.readers:
         return _readers(cfg, workspace)
-    from comix.train.compare import find_runs, moved_on, notes_of, rendered, table_of
+    from comix.train.compare import averaged, find_runs, moved_on, notes_of, rendered, table_of
 
     found = find_runs(cfg.runs, workspace.root)
     rows, notes = table_of(found.runs), [*notes_of(found), *moved_on(found.runs, workspace.root / "models")]
-    as_json = json_bytes({"rows": rows, "notes": notes}, indent=1)
+    means = averaged(rows)
+    as_json = json_bytes({"rows": rows, "means": means, "notes": notes}, indent=1)
     folder = Path(cfg.output) if cfg.output else _beside([one for one, _ in found.runs])
-    write_bytes(folder / "compare.md", rendered(rows, notes, "markdown").encode())
+    write_bytes(folder / "compare.md", rendered(means, notes, "markdown").encode())
     write_bytes(folder / "compare.csv", rendered(rows, notes, "csv").encode())
+    write_bytes(folder / "compare_mean.csv", rendered(means, notes, "csv").encode())
     write_bytes(workspace.root / "models" / "compare.json", as_json)
-    say((as_json.decode() if cfg.format == "json" else rendered(rows, notes, cfg.format)).rstrip("\n"))
+    say(
+        (
+            as_json.decode() if cfg.format == "json" else rendered(rows if cfg.format == "csv" else means, notes, cfg.format)
+        ).rstrip("\n")
+    )
     if cfg.format == "table":
-        say(f"\nwritten: {folder / 'compare.md'}, compare.csv")
+        say(f"\nwritten: {folder / 'compare.md'}, compare.csv (every run), compare_mean.csv")
     return 0
 
 

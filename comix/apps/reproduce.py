@@ -3,8 +3,8 @@
 Tables lie in ``experiments/``: ``panels_open`` (panel detectors) and ``order_open`` (reading order) need ``data=FOLDER`` with
 ``pages/`` and ``ground_truth/``. Detectors of this installation that a table does not know are measured below it. ``open_mpm``
 (variants of Closure-Lite, several seeds each) makes its own workspace out of ``pages/`` in ``workspace=`` and trains there;
-what is finished is not made again. Without the data a row is ``not run: data absent``, which is never a pass. Writes ``metrics.json``
-and ``table.md`` into the run folder.
+what is finished is not made again. Without the data a row is ``not run: data absent``, which is never a pass.
+Writes ``metrics.json`` and ``table.md`` into the run folder.
 
 Examples:
   comix reproduce table=panels_open data=DATA

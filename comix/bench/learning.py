@@ -154,7 +154,7 @@ class LearningBench:
 
     @property
     def _library(self) -> Path:
-        return self.workspace / "library"
+        return self.workspace.with_name(f"{self.workspace.name}-library")  # a stage reads no library inside a workspace
 
     def _prepare(self) -> None:
         for stage, *words in self.table.prepare:

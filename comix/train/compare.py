@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import glob
 import io
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from comix.core.errors import MissingInputError
+from comix.core.files import digest
 from comix.metrics.retrieval import difference_by_chance
 from comix.train.metrics_file import METRICS, FoundRuns, finished_runs
 from comix.train.naming import hash_there
@@ -107,8 +109,37 @@ def table_of(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> list[dict[str, A
             "Pages": n_pages["train"],
             "Held out": n_pages["test" if kept == "test" else "val"],
         }
-        rows.append(row | {"Model": facts["model"], "Run": str(folder)})
+        settings = {
+            key: value for key, value in dict(facts.get("settings") or {"name": facts["name"]}).items() if key != "seed"
+        }
+        rows.append(row | {"Model": facts["model"], "Run": str(folder), "Settings": digest(settings, facts["variant"])[:8]})
     return rows
+
+
+def averaged(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for runs that differ in their seed only: means, standard deviations as ``<column> sd``, and ``Runs``.
+
+    Rows of single runs stay as they are; so do columns that are no numbers, or missing in one of the runs.
+
+    >>> one, two = ({"Settings": "a", "Variant": "base", "Seed": seed, "MPM Loss": loss} for seed, loss in ((0, 1.0), (1, 2.0)))
+    >>> [(row["MPM Loss"], row["Runs"], round(row["MPM Loss sd"], 3)) for row in averaged([one, two])]
+    [(1.5, 2, 0.707)]
+    """
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["Settings"], []).append(row)
+    out = []
+    for members in groups.values():
+        merged = dict(members[0]) | {"Runs": len(members)}
+        for column in list(merged) if len(members) > 1 else ():
+            values = [row.get(column) for row in members]
+            numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+            if len(numbers) == len(members) and column not in ("Seed", "Pages", "Held out", "Runs"):
+                merged |= {column: statistics.fmean(numbers), f"{column} sd": statistics.stdev(numbers)}
+        if len(members) > 1:
+            merged["Seed"] = ",".join(str(row["Seed"]) for row in members)
+        out.append(merged)
+    return out
 
 
 def _have_test(runs: Sequence[tuple[Path, Mapping[str, Any]]]) -> bool:
@@ -169,7 +200,8 @@ def rendered(rows: Sequence[Mapping[str, Any]], notes: Sequence[str], form: str)
     """The table as ``table`` or ``markdown`` (figures short, chance in brackets), ``csv`` (all columns) or ``latex``."""
     if form == "csv":
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         return text.getvalue()
@@ -199,8 +231,13 @@ def _short(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]
     body = []
     labels = labels_of(rows)
     for row, label in zip(rows, labels, strict=True):
-        cells = [label, *(_number(row[name], 4) for name in losses)]
-        body.append([*cells, *(f"{_number(row[name], 3)} ({_number(row[f'{name} chance'], 3)})" for name in figures)])
+        cells = [label, *(_number(row[name], 4, row.get(f"{name} sd")) for name in losses)]
+        body.append(
+            [
+                *cells,
+                *(f"{_number(row[name], 3, row.get(f'{name} sd'))} ({_number(row[f'{name} chance'], 3)})" for name in figures),
+            ]
+        )
     standards = [{row.get(f"{column} {baseline}") for row in rows} for column, _, baseline in _FIGURES]
     if all(len(one) == 1 for one in standards):
         body.append(["no training: cut, cosine, mean", "", "", "", "", *(_number(one.pop(), 3) for one in standards)])
@@ -229,9 +266,12 @@ def moved_on(runs: Sequence[tuple[Path, Mapping[str, Any]]], models: Path) -> li
     return notes
 
 
-def _number(value: Any, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _number(value: Any, digits: int, spread: float | None = None) -> str:
+    """A figure, with the standard deviation over seeds where there is one."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + (f" ± {spread:.{digits}f}" if spread is not None else "")
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("&", r"\&").replace("%", r"\%").replace("_", r"\_")
+    return cell.replace("&", r"\&").replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$")
