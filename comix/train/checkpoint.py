@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -41,7 +42,13 @@ class LoadedModel:
     reader: PixelReader | None = None
 
 
-def save_model(folder: Path, model: ClosureLite, facts: Mapping[str, Any], reader: PixelReader | None = None) -> str:
+def save_model(
+    folder: Path,
+    model: ClosureLite,
+    facts: Mapping[str, Any],
+    reader: PixelReader | None = None,
+    dtype: torch.dtype | None = None,
+) -> str:
     """Write a checkpoint, weights first, the YAML that names their hash last; the model hash.
 
     Args:
@@ -49,8 +56,9 @@ def save_model(folder: Path, model: ClosureLite, facts: Mapping[str, Any], reade
         model: any device.
         facts: what else ``model.yaml`` shall say: name, variant, metrics, n_pages, seed.
         reader: of a model that reads pixels: its tokenizer goes into ``tokenizer/``, so that the folder needs no other.
+        dtype: that weights are kept in, ``torch.float16`` for half the size; None for the model's own.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    weights = {name: value.detach().cpu().to(dtype or value.dtype).contiguous() for name, value in model.state_dict().items()}
     data = save(weights)
     sha256 = hashlib.sha256(data).hexdigest()
     encoders = {} if model.uses_pixels else {"image": IMAGE_ENCODER, "text": TEXT_ENCODER}
