@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pycocotools.coco import COCO
 
+from comix.data.lists import load_pages
 from comix.io.coco import read_predictions
+from comix.io.dataspec import read_dataspec
 
 
 def make(comix: Callable[..., object], workspace: Path, *more: str) -> object:
@@ -66,3 +68,46 @@ def test_mistakes_are_one_line(comix: Callable[..., object], workspace_copy: Pat
     (tmp_path / "split.yaml").write_text("tune: [no such book]\n")
     ran = comix("synth", f"workspace={workspace_copy}", "workers=0", f"split={tmp_path / 'split.yaml'}")
     assert ran.code == 2 and "no such book" in ran.err
+
+
+def test_composed_pages_bring_the_words_of_their_panels(comix: Callable[..., object], workspace_copy: Path) -> None:
+    words = (
+        "name=told",
+        "workers=0",
+        "in_sequence=true",
+        "dataspec=true",
+        "factory.families.cover=0",
+        "factory.families.text=0",
+    )
+    ran = make(comix, workspace_copy, *words)
+    assert ran.code == 0 and "12 DataSpecs with words" in ran.out, ran
+    folder = workspace_copy / "synth" / "told"
+    pages, rejected = load_pages([folder / "lists" / "all.txt"], workspace_copy)
+    assert len(pages) == 12 and not rejected
+    composed = read_predictions(folder / "predictions.json")
+    said = {}
+    for path in (workspace_copy / "dataspec").rglob("*.json"):
+        spec = read_dataspec(path)
+        said |= {(spec.page_id, panel.order): panel.text.all() for panel in spec.panels}
+    notes = {one["id"]: one for one in json.loads((folder / "predictions.json").read_text())["images"]}
+    whole = shown = 0
+    for one in json.loads((folder / "predictions.json").read_text())["annotations"]:
+        if one["category_id"] == 1:
+            number = notes[one["image_id"]]["index"]
+            page = next(page for page in pages if page.page_id.endswith(f"/told-{number:06d}"))
+            wanted = said[one["source_page_id"], one["source_panel"]]
+            found = page.texts[one["order"]].split("\n") if page.texts[one["order"]] else []
+            assert set(found) <= {line for text in wanted for line in text.split("\n")}
+            whole += found != [] and set(found) == {line for text in wanted for line in text.split("\n")}
+            shown += bool(found)
+            assert page.book_id == one["source_page_id"].rpartition("/")[0]
+    assert shown > 5 and whole > shown / 2
+    assert all(not page.order_is_weak for page in pages) and len(composed) == 12
+    lists = {path.stem for path in (folder / "lists").iterdir()}
+    assert any(name.startswith("strength_") for name in lists) and any(name.startswith("family_") for name in lists)
+    for word, wanted in (("in_sequence=false", "in_sequence=true"), ("factory.families.grid=many", "wanted a number")):
+        refused = make(comix, workspace_copy, *words, word)
+        assert refused.code == 2 and wanted in refused.err, refused
+    (next((workspace_copy / "dataspec").rglob("*.json"))).rename(workspace_copy / "gone.json")
+    lacking = make(comix, workspace_copy, *words)
+    assert lacking.code == 2 and "no DataSpec of" in lacking.err, lacking

@@ -24,8 +24,8 @@ from comix.core.files import read_json
 from comix.paths import conf_dir
 from comix.train.checkpoint import load_model
 
-SMALL = ("epochs=2", "batch_size=2", "dataset.val_fraction=0.3")
-BASE = "closure_lite_mini-base-batch_size2-epochs2-val_fraction0.3"
+SMALL = ("epochs=2", "batch_size=2", "dataset.val_fraction=0.3", "optimisation.n_layouts=60")
+BASE = "closure_lite_mini-base-batch_size2-epochs2-val_fraction0.3-n_layouts60"
 """The model's name: what is not the default is in it."""
 GROUPS = ("dataset", "model", "objective", "trainer", "logger")
 
@@ -50,7 +50,7 @@ def test_sweep_writes_metrics_checkpoints_and_features_once(swept: Path) -> None
     assert [read_json(run / "metrics.json")["variant"] for run in found] == ["base", "denoise_context"]
     facts = read_json(found[1] / "metrics.json")
     assert facts["final"]["mpm"] > 0
-    assert facts["weights"] == {"rpp": 0.5, "pop": 0.3, "mpm": 0.1}
+    assert facts["weights"] == {"rpp": 0.5, "pop": 0.3, "mpm": 0.1, "align": 0.1}
     assert facts["n_pages"]["train"] + facts["n_pages"]["val"] <= 6
     assert {"chance", "centre", "rows", "cut", "graph", "untrained_cosine", "mean_of_others"} == set(facts["baselines"])
     assert read_json(found[0] / "metrics.json")["final"]["mpm"] == 0
