@@ -18,6 +18,7 @@ from comix.io.detections import ALIASES, CATEGORY_NAMES, DIRECTIONS, RECORD, Pac
 
 T = TypeVar("T")
 _AT_ONCE = 16_384
+_MOST_ORDER = 2**31 - 1
 _RECORDS = np.dtype([("box", "<f8", 4), ("score", "<f8"), ("category", "<i2"), ("order", "<i4")])
 assert _RECORDS.itemsize == RECORD.size
 
@@ -263,6 +264,10 @@ def _annotations(
         for position, one in enumerate(some, start):
             if one.image_id not in rows:
                 raise FileFormatError(f"{path}: annotations[{position}] names image_id {one.image_id!r}, which is absent")
+            if one.order is not None and not -1 <= one.order <= _MOST_ORDER:
+                raise FileFormatError(
+                    f"{path}: annotations[{position}] has the order {one.order}; wanted the panel's place, from 0"
+                )
             if one.segmentation and isinstance(one.segmentation, list):
                 flat = _polygon(path, position, one.segmentation)
                 n_points[position] = len(flat) // 2

@@ -130,7 +130,7 @@ def test_mistakes_are_named(folder: Path, comix: Callable[..., Any]) -> None:
         (["target=order", f"truth={folder / 'unordered.json'}"], "no page with two panels or more"),
         (["target=order", f"truth={truth}", "methods=best"], "wanted one or more of"),
         (["target=boxes", f"truth={truth}"], "wanted one of: detection, order"),
-        (["target=order"], "truth= is missing"),
+        (["target=order"], "needs truth=FILE"),
         (["target=order", f"truth={folder / 'absent.json'}"], "no such file"),
     ]
     for words, wanted in cases:

@@ -106,7 +106,7 @@ def test_a_model_is_never_replaced_by_one_of_other_settings(swept: Path, comix: 
     assert comix("train", where, *SMALL, "seed=1", f"name={BASE}", "overwrite=true").code == 0
     table = comix("compare", where, f"runs={run},{runs(workspace)[-1]}").out
     assert f"models/{BASE} holds the model of another run by now" in table
-    assert f"Base Simple ({run.parent.name}/0)" in table
+    assert "Base Simple" in table and "±" in table  # two seeds make one row
 
 
 def test_a_model_of_more_pages_takes_the_place_with_a_word(swept: Path, comix: Callable[..., Any], tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_every_target_takes_the_keys_of_its_config() -> None:
 def test_every_experiment_composes_and_opens_with_its_command(file: Path) -> None:
     assert f"# comix train experiment={file.stem} " in file.read_text(encoding="utf-8")
     cfg = compose("train", [f"experiment={file.stem}"])
-    if cfg.task.kind != "closure_lite":
+    if cfg.task.kind != "closure_lite" or file.stem.split("_")[0] not in ("mini", "calibre"):  # the document's rows
         return
     variant = file.stem.split("_", 1)[1]
     assert cfg.objective.mpm.denoise == ("denoise" in variant)

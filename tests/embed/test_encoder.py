@@ -53,7 +53,7 @@ def simple(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     facts = read_json(workspace / "models" / NAME / "metrics.json")
     assert facts["validation"]["rpp_next_accuracy"] is not None
     assert facts["untrained"]["loss"] > 0
-    assert set(facts["baselines"]) == {"chance", "centre", "rows", "cut"}  # no frozen features to compare with
+    assert set(facts["baselines"]) == {"chance", "centre", "rows", "cut", "graph"}  # no frozen features to compare with
     shutil.rmtree(text)
     return workspace
 
