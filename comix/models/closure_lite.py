@@ -19,7 +19,7 @@ from comix.models.batch import LAYOUT_NAMES, Batch
 from comix.models.earlier import EarlierHeads
 from comix.models.encoders import CompositionEncoder, FeatureProjection, PretrainedText, PretrainedVision, drop_modalities
 from comix.models.fusion import GatedFusion
-from comix.models.heads import ContextHead, DenoiseHead, NextPanelHead, PanelOnPageHead
+from comix.models.heads import ContextHead, DenoiseHead, NextPanel, NextPanelHead, PanelOnPageHead
 from comix.models.pooling import AttentionPooling
 from comix.models.sequence import PanelSequence
 
@@ -81,7 +81,7 @@ class ClosureLite(nn.Module):
         self.fusion = GatedFusion(dim)
         self.pooling = AttentionPooling(dim, num_heads, pool_temperature)
         n_layout = len(LAYOUT_NAMES)
-        self.next_panel: NextPanelHead | PanelSequence = (
+        self.next_panel: NextPanel = (
             PanelSequence(dim, n_layout, order_temperature, order_layers)
             if order_layers
             else NextPanelHead(dim, n_layout, order_temperature)
@@ -131,7 +131,7 @@ class ClosureLite(nn.Module):
         return panels
 
     def next_panel_logits(self, encoded: Encoded, batch: Batch) -> Tensor:
-        """``(b, p, p + 1)``: what follows each panel, the last column is "end"; see `NextPanelHead.forward`.
+        """``(b, p, p + 1)``: what follows each panel, the last column is "end"; see `NextPanel.forward`.
 
         In training a third of the pages is judged by place alone and a third by content alone, so that neither leans on
         the other: what a few pages' pictures give away would else hide where the panels lie. For the same reason half of

@@ -11,25 +11,21 @@ from torch.nn.functional import normalize
 _N_RELATIONS = 10
 
 
-class NextPanelHead(nn.Module):
-    """Which panel is read after which, out of all panels of the page and "end".
+class NextPanel(nn.Module):
+    """Which panel is read after which, out of all panels of the page and "end": what content and place say, added.
 
-    Content speaks by the cosine of two projections, place by how two panels lie to each other and to all the others.
+    Content speaks by the cosine of two projections; what the places say is for those who inherit.
 
     Args:
         dim: ``d``.
-        n_layout: ``k``, columns of the layout.
         temperature: divides the cosines.
     """
 
-    def __init__(self, dim: int, n_layout: int, temperature: float = 0.1, hidden: int = 64) -> None:
+    def __init__(self, dim: int, temperature: float) -> None:
         super().__init__()
         self.temperature = temperature
         self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim)
         self.end = nn.Linear(dim, 1)
-        self.pair = nn.Sequential(nn.Linear(2 * n_layout + _N_RELATIONS, hidden), nn.GELU(), nn.Linear(hidden, hidden))
-        self.place = nn.Sequential(nn.GELU(), nn.Linear(3 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
-        self.place_end = nn.Sequential(nn.GELU(), nn.Linear(hidden, 1))
 
     def forward(
         self, panels: Tensor, layout: Tensor, has_layout: Tensor, mask: Tensor, use_content: Tensor | None = None,
@@ -42,7 +38,7 @@ class NextPanelHead(nn.Module):
             layout: ``(b, p, k)``; ignored where ``has_layout (b, p)`` is False.
             mask: ``(b, p)`` bool, True for real panels.
             use_content: ``(b,)`` bool, False for pages to be judged by place alone; None for none.
-            rule: not looked at.
+            rule: ``(b, p)`` int64, the place that a rule gives each panel, from 0; -1 where it is not told; None for nowhere.
 
         Returns:
             ``(b, p, p + 1)``: entry ``[i, j]`` for "j follows i", the last column for "i is the last"; ``-inf`` for a panel
@@ -51,15 +47,35 @@ class NextPanelHead(nn.Module):
         p = mask.shape[1]
         query, key = normalize(self.query(panels), dim=-1), normalize(self.key(panels), dim=-1)
         follow = query @ key.transpose(1, 2) / self.temperature  # (b, p, p)
-        place, place_end = self._place(layout, mask & has_layout)
         end = self.end(panels)[..., 0]  # (b, p)
         if use_content is not None:
             follow, end = follow * use_content[:, None, None], end * use_content[:, None]
+        place, place_end = self._place(layout, mask & has_layout, rule)
         allowed = mask[:, :, None] & mask[:, None, :] & ~torch.eye(p, dtype=torch.bool, device=mask.device)
         follow = (follow + place).masked_fill(~allowed, -math.inf)
         return torch.cat([follow, (end + place_end)[..., None]], dim=2)
 
-    def _place(self, layout: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def _place(self, layout: Tensor, known: Tensor, rule: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the places say: ``(b, p, p)`` and for "end" ``(b, p)``; 0 where a place is unknown."""
+        raise NotImplementedError
+
+
+class NextPanelHead(NextPanel):
+    """`NextPanel` whose places speak by how two panels lie to each other and to all the others; the rule is not looked at.
+
+    Args:
+        dim: ``d``.
+        n_layout: ``k``, columns of the layout.
+        temperature: divides the cosines.
+    """
+
+    def __init__(self, dim: int, n_layout: int, temperature: float = 0.1, hidden: int = 64) -> None:
+        super().__init__(dim, temperature)
+        self.pair = nn.Sequential(nn.Linear(2 * n_layout + _N_RELATIONS, hidden), nn.GELU(), nn.Linear(hidden, hidden))
+        self.place = nn.Sequential(nn.GELU(), nn.Linear(3 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        self.place_end = nn.Sequential(nn.GELU(), nn.Linear(hidden, 1))
+
+    def _place(self, layout: Tensor, known: Tensor, rule: Tensor | None) -> tuple[Tensor, Tensor]:
         """What the places say: ``(b, p, p)`` and for "end" ``(b, p)``; 0 where a place is unknown."""
         p = layout.shape[1]
         one, other = layout[:, :, None].expand(-1, -1, p, -1), layout[:, None].expand(-1, p, -1, -1)

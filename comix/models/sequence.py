@@ -6,19 +6,19 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, normalize
+from torch.nn.functional import gelu
 
-from comix.models.heads import relations
+from comix.models.heads import NextPanel, relations
 
 _N_RELATIONS = 10
 _N_RULE = 4
 
 
-class PanelSequence(nn.Module):
-    """Which panel is read after which, out of all panels of the page and "end".
+class PanelSequence(NextPanel):
+    """`NextPanel` whose places speak by a transformer.
 
     Panels are nodes, pairs of panels are edges; layers of attention, biased by the edges, let every panel see how all others
-    lie. Content speaks, as in `comix.models.heads.NextPanelHead`, by the cosine of two projections.
+    lie.
 
     Args:
         dim: ``d``.
@@ -33,10 +33,7 @@ class PanelSequence(nn.Module):
         self, dim: int, n_layout: int, temperature: float = 0.1, n_layers: int = 3, hidden: int = 64, edge: int = 32,
         num_heads: int = 4,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.temperature = temperature
-        self.query, self.key = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.end = nn.Linear(dim, 1)
+        super().__init__(dim, temperature)
         self.node = nn.Linear(n_layout, hidden)
         self.edge = nn.Sequential(nn.Linear(2 * n_layout + _N_RELATIONS, 64), nn.GELU(), nn.Linear(64, edge))
         self.rule = nn.Linear(_N_RULE, edge, bias=False)
@@ -45,33 +42,6 @@ class PanelSequence(nn.Module):
         width = 2 * hidden + edge
         self.place = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
         self.place_end = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1))
-
-    def forward(
-        self, panels: Tensor, layout: Tensor, has_layout: Tensor, mask: Tensor, use_content: Tensor | None = None,
-        rule: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
-        """Scores of what follows each panel.
-
-        Args:
-            panels: ``(b, p, d)``.
-            layout: ``(b, p, k)``; ignored where ``has_layout (b, p)`` is False.
-            mask: ``(b, p)`` bool, True for real panels.
-            use_content: ``(b,)`` bool, False for pages to be judged by place alone; None for none.
-            rule: ``(b, p)`` int64, the place that a rule gives each panel, from 0; -1 where it is not told; None for nowhere.
-
-        Returns:
-            ``(b, p, p + 1)`` as `NextPanelHead.forward`.
-        """
-        p = mask.shape[1]
-        query, key = normalize(self.query(panels), dim=-1), normalize(self.key(panels), dim=-1)
-        follow = query @ key.transpose(1, 2) / self.temperature  # (b, p, p)
-        end = self.end(panels)[..., 0]  # (b, p)
-        if use_content is not None:
-            follow, end = follow * use_content[:, None, None], end * use_content[:, None]
-        place, place_end = self._place(layout, mask & has_layout, rule)
-        allowed = mask[:, :, None] & mask[:, None, :] & ~torch.eye(p, dtype=torch.bool, device=mask.device)
-        follow = (follow + place).masked_fill(~allowed, -math.inf)
-        return torch.cat([follow, (end + place_end)[..., None]], dim=2)
 
     def _place(self, layout: Tensor, known: Tensor, rule: Tensor | None) -> tuple[Tensor, Tensor]:
         """What the places say: ``(b, p, p)`` and for "end" ``(b, p)``; 0 where a place is unknown."""

@@ -24,7 +24,7 @@ from comix.train.metrics_file import METRICS, read_metrics, runs_of, write_state
 from comix.train.objectives import Objective
 from comix.train.settings import CsvLog, Optimisation, TrainerSettings, WandbLog
 
-VERSION = 2
+VERSION = 3
 """Raised when the same settings give other weights than before: finished runs are then trained anew."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pycocotools.coco import COCO
@@ -111,3 +112,15 @@ def test_composed_pages_bring_the_words_of_their_panels(comix: Callable[..., obj
     (next((workspace_copy / "dataspec").rglob("*.json"))).rename(workspace_copy / "gone.json")
     lacking = make(comix, workspace_copy, *words)
     assert lacking.code == 2 and "no DataSpec of" in lacking.err, lacking
+
+
+def test_a_run_that_starts_in_the_same_second_has_a_folder_of_its_own(
+    comix: Callable[..., object], workspace_copy: Path
+) -> None:
+    taken = workspace_copy / "runs" / "synth"
+    start = datetime.now()
+    for second in range(30):
+        (taken / f"{start + timedelta(seconds=second):%Y-%m-%d_%H-%M-%S}").mkdir(parents=True)
+    assert make(comix, workspace_copy, "workers=0").code == 0
+    (own,) = [one for one in taken.iterdir() if any(one.iterdir())]
+    assert own.name.endswith("_2") and (own / ".hydra" / "config.yaml").is_file()
