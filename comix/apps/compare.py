@@ -21,6 +21,7 @@ from comix.apps.common import say, workspace_of
 from comix.core.errors import UsageError
 from comix.core.files import json_bytes, write_bytes
 from comix.core.workspace import Workspace
+from comix.schema.base import listed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -42,11 +43,8 @@ def main(cfg: DictConfig) -> int:
     write_bytes(folder / "compare.csv", rendered(rows, notes, "csv").encode())
     write_bytes(folder / "compare_mean.csv", rendered(means, notes, "csv").encode())
     write_bytes(workspace.root / "models" / "compare.json", as_json)
-    say(
-        (
-            as_json.decode() if cfg.format == "json" else rendered(rows if cfg.format == "csv" else means, notes, cfg.format)
-        ).rstrip("\n")
-    )
+    shown = rows if cfg.format == "csv" else means
+    say((as_json.decode() if cfg.format == "json" else rendered(shown, notes, cfg.format)).rstrip("\n"))
     if cfg.format == "table":
         say(f"\nwritten: {folder / 'compare.md'}, compare.csv (every run), compare_mean.csv")
     return 0
@@ -59,7 +57,7 @@ def _readers(cfg: DictConfig, workspace: Workspace) -> int:
 
     if cfg.runs or cfg.format not in ("table", "markdown", "json"):
         raise UsageError("readers= goes with format=table, markdown or json, and not with runs=")
-    names = [name.strip() for name in str(cfg.readers).strip("[]").split(",") if name.strip()]
+    names = listed(cfg.readers)
     found = compare_readers(workspace, names)
     rows, agreements = [asdict(row) for row in found.readers], [asdict(row) for row in found.agreements]
     as_json = json_bytes({"readers": rows, "agreement": agreements, "notes": found.notes}, indent=1)

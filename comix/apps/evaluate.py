@@ -42,6 +42,7 @@ from comix.core.page import PageRecord
 from comix.core.workspace import Workspace
 from comix.io.cococolumns import CocoColumns, read_columns
 from comix.io.tables import read_pages
+from comix.schema.base import listed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -55,7 +56,7 @@ def main(cfg: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     workspace = workspace_of(cfg)
-    paths = [Path(one.strip()) for one in str(cfg.truth).strip("[]").split(",") if one.strip()]
+    paths = [Path(one) for one in listed(cfg.truth)]
     folder = Path(HydraConfig.get().runtime.output_dir)
     if not paths and cfg.target != "model":
         raise UsageError(f"target={cfg.target} needs truth=FILE, the ground truth")
@@ -107,8 +108,8 @@ def _model(folder: Path, cfg: DictConfig, workspace: Workspace, paths: list[Path
 
 def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
     """The same for readers against transcripts."""
-    foreign = [Path(one.strip()) for one in str(cfg.analyses).strip("[]").split(",") if one.strip()]
-    names = [name.strip() for name in str(cfg.readers).strip("[]").split(",") if name.strip()]
+    foreign = [Path(one) for one in listed(cfg.analyses)]
+    names = listed(cfg.readers)
     if not names and not foreign:
         raise UsageError("readers= is empty: name one or more folders below analysis/, or analyses=FOLDER")
     readers = {one.name: one for one in foreign} or {name: workspace.require_analyses(name) for name in names}

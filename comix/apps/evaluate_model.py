@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from comix.apps.common import say
 from comix.core.errors import MissingInputError
 from comix.core.workspace import Workspace
+from comix.schema.base import listed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from comix.bench.models import ModelAnswer
-    from comix.data.features import Features
-    from comix.data.page import PageExample
 
 
 def measured(cfg: DictConfig, workspace: Workspace, lists: list[Path]) -> tuple[list[Path], int, ModelAnswer]:
@@ -23,39 +22,22 @@ def measured(cfg: DictConfig, workspace: Workspace, lists: list[Path]) -> tuple[
     Raises:
         MissingInputError: no checkpoint or list of that name, or none of the pages can be used.
     """
-    from comix.apps.train import known_pages
+    from comix.apps.usable_pages import known_pages, usable_pages
     from comix.bench.models import ModelQuestion, checkpoint_names, evaluate_models
     from comix.data.lists import load_pages
     from comix.embed.place import find_checkpoint
     from comix.train.checkpoint import load_model
 
-    names = [name.strip() for name in str(cfg.checkpoint).strip("[]").split(",") if name.strip()] or [""]
+    names = listed(cfg.checkpoint) or [""]
     folders = [find_checkpoint(workspace, name) for name in names]
     lists = lists or [workspace.lists_dir / "training.txt"]
     pages, rejected = load_pages(lists, workspace.root, None, workspace.curation_table, known_pages(workspace))
-    pages = _readable(pages, workspace)
-    if not pages:
-        first = f"; first: {rejected[0].told}" if rejected else ""
-        raise MissingInputError(f"{lists[0]}: none of its pages can be used{first}")
-    if rejected:
-        say(f"evaluate: {len(rejected)} listed pages are left out; first: {rejected[0].told}")
     models = dict(zip(checkpoint_names(folders), map(load_model, folders), strict=True))
-    question = ModelQuestion(models, pages, lambda: _features(pages, workspace), cfg.worst)
-    return [folder / "model.safetensors" for folder in folders], len(pages), evaluate_models(question)
-
-
-def _readable(pages: list[PageExample], workspace: Workspace) -> list[PageExample]:
-    """The pages whose image can be decoded; the others are told."""
-    from comix.apps.train import unreadable_of
-
-    failed = {page_id: f"{reason}: {detail}" for page_id, reason, detail in unreadable_of(pages, workspace)}
-    if failed:
-        say(f"evaluate: {len(failed)} pages cannot be read and are left out; first: {next(iter(failed.items()))}")
-    return [page for page in pages if page.page_id not in failed]
-
-
-def _features(pages: list[PageExample], workspace: Workspace) -> Features:
-    from comix.apps.train import features_of
-    from comix.train.settings import TrainerSettings
-
-    return features_of(pages, workspace, TrainerSettings())
+    usable = usable_pages(pages, rejected, workspace, any(not one.model.uses_pixels for one in models.values()))
+    if not usable.pages:
+        first = f"; first: {usable.rejected[0].told}" if usable.rejected else ""
+        raise MissingInputError(f"{lists[0]}: none of its pages can be used{first}")
+    if usable.rejected:
+        say(f"evaluate: {len(usable.rejected)} listed pages are left out; first: {usable.rejected[0].told}")
+    question = ModelQuestion(models, usable.pages, usable.features, cfg.worst)
+    return [folder / "model.safetensors" for folder in folders], len(usable.pages), evaluate_models(question)

@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 
 from comix.apps.common import plain, say, workspace_of
 from comix.bench.figures import as_table
-from comix.bench.learning import LearningBench, LearningTable, read_learning_table
+from comix.bench.learning import LearningBench
 from comix.bench.reproduce import Bench, Result
-from comix.bench.table import TableSpec, read_table
+from comix.bench.table import LearningTable, TableSpec, read_table
 from comix.build import instantiate
 from comix.core.errors import UsageError
 from comix.core.files import json_bytes, write_bytes
 from comix.paths import conf_dir, experiments_dir
+from comix.schema.base import listed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -42,8 +43,8 @@ def main(cfg: DictConfig) -> int:
     from hydra.core.hydra_config import HydraConfig
 
     folder = (Path(cfg.experiments) if cfg.experiments else experiments_dir()) / cfg.table
-    table = read_any_table(folder)
-    only = [name.strip() for name in str(cfg.rows).strip("[]").split(",") if name.strip()]
+    table = read_table(folder)
+    only = listed(cfg.rows)
     extra = _other_detectors(table) if isinstance(table, TableSpec) else {}
     unknown = sorted(set(only) - {row.name for row in table.rows} - set(extra))
     if unknown:
@@ -61,16 +62,6 @@ def main(cfg: DictConfig) -> int:
     verdict = f"{bad} of {len(results)} rows do not hold" if bad else f"all {len(results)} rows hold"
     say(f"reproduce: {verdict}; {out / 'metrics.json'}")
     return int(bool(bad))
-
-
-def read_any_table(folder: Path) -> TableSpec | LearningTable:
-    """The table of an experiment, of detectors and rules or of trained models.
-
-    Raises:
-        MissingInputError, FileFormatError: as `read_table`.
-    """
-    path = folder / "table.yaml"
-    return read_learning_table(folder) if path.is_file() and "task: learning" in path.read_text("utf-8") else read_table(folder)
 
 
 def _run(

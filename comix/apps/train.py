@@ -20,14 +20,14 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comix.apps.common import plain, say, workspace_argument, workspace_of
+from comix.apps.usable_pages import known_pages, set_apart, usable_pages
 from comix.build import instantiate
 from comix.core.errors import MissingInputError, UsageError
-from comix.core.progress import lazy_progress
 from comix.core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from comix.data.page import PageExample
     from comix.data.settings import DatasetSettings
     from comix.train.plan import Plan
-    from comix.train.settings import TrainerSettings
 
 
 def main(cfg: DictConfig) -> int:
@@ -64,13 +63,8 @@ def main(cfg: DictConfig) -> int:
         earlier["split_note"] = "; ".join(filter(None, notes))
     else:
         model = build_model(cfg, plan)
-        features = None if model.uses_pixels else features_of(pages, workspace, plan.trainer)
-        failed = features.failed if features is not None else unreadable_of(pages, workspace)
-        usable, rejected = set_apart(pages, rejected, failed)
-        if features is not None:
-            kept = {page.page_id for page in usable}
-            features = features.some([place for place, page in enumerate(pages) if page.page_id in kept])
-        pages = usable
+        usable = usable_pages(pages, rejected, workspace, not model.uses_pixels, plan.trainer.accelerator)
+        pages, rejected, features = usable.pages, usable.rejected, usable.features
     require_pages(pages, rejected)
     if is_first_process():
         record_pages(workspace.journal("train"), fingerprint, pages, rejected)
@@ -228,26 +222,6 @@ def require_pages(pages: list[PageExample], rejected: list[Rejected]) -> None:
         )
 
 
-def known_pages(workspace: Workspace) -> Path:
-    """Where is kept what was read of DataSpecs and images."""
-    return workspace.root / "cache" / "pages.sqlite"
-
-
-def set_apart(
-    pages: list[PageExample], rejected: list[Rejected], failed: Iterable[Sequence[str]]
-) -> tuple[list[PageExample], list[Rejected]]:
-    """The pages without those that failed, and the rejected ones with them.
-
-    Args:
-        failed: page id, reason and detail of each.
-    """
-    from comix.data.lists import Rejected
-
-    faults = {page_id: (reason, detail) for page_id, reason, detail in failed}
-    more = [Rejected(page.page_id, page.page_id, "failed", *faults[page.page_id]) for page in pages if page.page_id in faults]
-    return [page for page in pages if page.page_id not in faults], [*rejected, *more]
-
-
 def duplicates_note(workspace: Workspace) -> str:
     """What to say where copies may be on both sides because nobody has looked for them."""
     if workspace.curation_table.is_file():
@@ -261,29 +235,6 @@ def build_model(cfg: DictConfig, plan: Plan) -> Any:
 
     torch.manual_seed(plan.seed)
     return instantiate({**plain(cfg.model), "heads": plan.objective.heads})
-
-
-def features_of(pages: list[PageExample], workspace: Workspace, trainer: TrainerSettings) -> StoredFeatures:
-    """Cached features of the pages, computed where missing, with a progress line then; by one process at a time."""
-    import torch
-    from filelock import FileLock
-
-    from comix.data.features import FeatureStore
-
-    folder = workspace.root / "cache" / "features"
-    folder.mkdir(parents=True, exist_ok=True)
-    device = "cuda" if trainer.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
-    with FileLock(folder / "features.lock"), lazy_progress("features") as show, FeatureStore(folder, device) as store:
-        return store.panels(pages, show)
-
-
-def unreadable_of(pages: list[PageExample], workspace: Workspace) -> list[tuple[str, str, str]]:
-    """Pages whose image cannot be decoded; images that could be before, and have not changed, are not decoded again."""
-    from comix.data.known import Known
-    from comix.data.pixels import unreadable
-
-    with lazy_progress("images") as show, Known(known_pages(workspace), workspace.root) as known:
-        return unreadable(pages, known, show)
 
 
 def finish(

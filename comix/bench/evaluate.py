@@ -19,6 +19,7 @@ from comix.core.order import METHODS, Method
 from comix.core.page import PageRecord
 from comix.io.cococolumns import CocoColumns
 from comix.metrics.detection import match_boxes
+from comix.schema.base import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def checked_methods(text: str) -> tuple[Method, ...]:
     Raises:
         UsageError: an unknown one, or none.
     """
-    names = [name.strip() for name in text.strip("[]").split(",") if name.strip()]
+    names = listed(text)
     unknown = [name for name in names if name not in get_args(Method)]
     if unknown or not names:
         raise UsageError(f"methods={text}: wanted one or more of {', '.join(METHODS)}")

@@ -8,98 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from xml.sax.saxutils import escape
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
 from comix.bench.figures import Figure, Row
-from comix.bench.reproduce import Result, judged
-from comix.core.errors import ComixError, FileFormatError, MissingInputError, UsageError
+from comix.bench.reproduce import Result, judged, not_run
+from comix.bench.table import BookSpec, LearningTable, TrainedRow
+from comix.core.errors import ComixError, MissingInputError, UsageError
 from comix.core.files import write_bytes
 from comix.train.metrics_file import read_metrics
 
 Command = Callable[[Sequence[str]], int]
 """Runs ``comix`` with these words; its exit code."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class BookSpec(_Strict):
-    """Pages of one book: ``files`` below the data folder (``*`` allowed), read from the right where ``manga``."""
-
-    files: list[str] = Field(min_length=1)
-    manga: bool = False
-
-
-class TrainedRow(_Strict):
-    """One row.
-
-    Attributes:
-        name: what stands in the first column.
-        train: words for ``comix train`` beside the table's.
-        baseline: in place of a model, what needs no training, measured on the same pages.
-        quoted: figures measured elsewhere, shown and never run; ``source`` says where.
-        expected: figure -> mean over the seeds that this row must reproduce.
-        tolerance: greatest difference, else the table's.
-    """
-
-    name: str
-    train: list[str] = []
-    baseline: str = ""
-    quoted: dict[str, float] = {}
-    source: str = ""
-    expected: dict[str, float] = {}
-    tolerance: float | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _is_one_of_three(self) -> TrainedRow:
-        if sum(map(bool, (self.train, self.baseline, self.quoted))) != 1:
-            raise ValueError(f"row {self.name!r}: wanted one of train, baseline, quoted")
-        return self
-
-
-class LearningTable(_Strict):
-    """One ``table.yaml`` with ``task: learning``.
-
-    Attributes:
-        claim: what the table shows; ``source``: of the comparison.
-        library: book -> its pages.
-        prepare: stages with their words, run one after another; ``{workspace}``, ``{library}`` and ``{here}`` (the table's
-            folder) stand for paths.
-        train: words that all rows share; likewise ``seeds``.
-        columns: figure -> heading; a figure is ``<test>.<figure of metrics.json>``, or ``final.<loss>``.
-        tolerance: for all rows that have none of their own.
-    """
-
-    claim: str
-    source: str
-    task: Literal["learning"]
-    library: dict[str, BookSpec] = Field(min_length=1)
-    prepare: list[list[str]]
-    train: list[str]
-    seeds: list[int] = Field(min_length=1)
-    columns: dict[str, str] = Field(min_length=1)
-    tolerance: float = Field(ge=0)
-    rows: list[TrainedRow] = Field(min_length=1)
-
-
-def read_learning_table(folder: Path) -> LearningTable:
-    """The table of one experiment.
-
-    Raises:
-        FileFormatError: it is not such a table; names the key.
-    """
-    path = folder / "table.yaml"
-    try:
-        return LearningTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "table"
-        raise FileFormatError(f"{path}: {where}: {first['msg']}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +56,7 @@ class LearningBench:
         try:
             lay_out(self.table.library, self.data, self._library)
         except MissingInputError as error:
-            yield from (_not_run(row, f"data absent ({error})") for row in rows if not row.quoted)
+            yield from (not_run(row.name, "", f"data absent ({error})") for row in rows if not row.quoted)
             return
         self._prepare()
         facts: dict[str, Any] = {}
@@ -231,7 +151,3 @@ def lay_out(library: Mapping[str, BookSpec], data: Path, folder: Path) -> None:
         if spec.manga and not (target / "ComicInfo.xml").is_file():
             text = f"<ComicInfo><Series>{escape(book)}</Series><Manga>YesAndRightToLeft</Manga></ComicInfo>\n"
             write_bytes(target / "ComicInfo.xml", text.encode())
-
-
-def _not_run(row: TrainedRow, why: str) -> Result:
-    return Result(Row(row.name, "", 0, {}), f"not run: {why}", False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -45,14 +45,14 @@ class ModelQuestion:
     Attributes:
         models: by the name that the table shows; the first one's worst pages are drawn.
         pages: with one panel or more each.
-        features: makes the cached features of these pages; asked only where a model wants them.
+        features: the cached features of these pages; None where no model wants them.
         worst: pages to draw.
         sights: pages whose next panels and attention are drawn.
     """
 
     models: Mapping[str, LoadedModel]
     pages: Sequence[PageExample]
-    features: Callable[[], Features]
+    features: Features | None
     worst: int = 12
     sights: int = 6
 
@@ -86,11 +86,10 @@ def evaluate_models(question: ModelQuestion) -> ModelAnswer:
     """
     if not question.pages:
         raise UsageError("target=model: none of the listed pages can be used")
-    features = question.features() if any(not one.model.uses_pixels for one in question.models.values()) else None
     rows, measured = [], {}
     looked: _Looked | None = None
     for name, loaded in question.models.items():
-        batches = PageBatches(question.pages, None if loaded.model.uses_pixels else features, loaded.reader)
+        batches = PageBatches(question.pages, None if loaded.model.uses_pixels else question.features, loaded.reader)
         blocks = Blocks(batches, range(len(question.pages)), _SEED)
         measured[name] = tested(loaded.model, blocks, objective_of(loaded.model))
         intervals = {key: (one[0], one[1]) for key, one in measured[name]["intervals"].items() if key in COLUMNS}

@@ -77,7 +77,7 @@ class Bench:
         try:
             pages = self._pages(spec.set)
         except MissingInputError as error:
-            return _not_run(spec, f"data absent ({error})")
+            return not_run(spec.name, spec.set, f"data absent ({error})")
         if not spec.detector:
             assert spec.method is not None
             chosen = countable(pages)
@@ -85,7 +85,7 @@ class Bench:
         try:
             found = self._detected(spec.detector, config)
         except (ComixError, ImportError) as error:
-            return _not_run(spec, str(error))
+            return not_run(spec.name, spec.set, str(error))
         failed = [page.key for page in pages if page.key in found.failed]
         if failed:
             state = f"failed: {len(failed)} pages, first {failed[0]}: {found.failed[failed[0]]}"
@@ -173,8 +173,9 @@ def _read_config(path: Path) -> Mapping[str, object]:
     return config
 
 
-def _not_run(spec: RowSpec, why: str) -> Result:
-    return Result(Row(spec.name, spec.set, 0, {}), f"not run: {why}", False)
+def not_run(name: str, group: str, why: str) -> Result:
+    """A row that could not be measured, which is never a pass."""
+    return Result(Row(name, group, 0, {}), f"not run: {why}", False)
 
 
 def _judged(spec: RowSpec, tolerance: float, row: Row) -> Result:

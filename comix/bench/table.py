@@ -85,8 +85,71 @@ class TableSpec(BaseModel):
         return self
 
 
-def read_table(folder: Path) -> TableSpec:
-    """The table of one experiment.
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class BookSpec(_Strict):
+    """Pages of one book: ``files`` below the data folder (``*`` allowed), read from the right where ``manga``."""
+
+    files: list[str] = Field(min_length=1)
+    manga: bool = False
+
+
+class TrainedRow(_Strict):
+    """One row.
+
+    Attributes:
+        name: what stands in the first column.
+        train: words for ``comix train`` beside the table's.
+        baseline: in place of a model, what needs no training, measured on the same pages.
+        quoted: figures measured elsewhere, shown and never run; ``source`` says where.
+        expected: figure -> mean over the seeds that this row must reproduce.
+        tolerance: greatest difference, else the table's.
+    """
+
+    name: str
+    train: list[str] = []
+    baseline: str = ""
+    quoted: dict[str, float] = {}
+    source: str = ""
+    expected: dict[str, float] = {}
+    tolerance: float | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _is_one_of_three(self) -> TrainedRow:
+        if sum(map(bool, (self.train, self.baseline, self.quoted))) != 1:
+            raise ValueError(f"row {self.name!r}: wanted one of train, baseline, quoted")
+        return self
+
+
+class LearningTable(_Strict):
+    """One ``table.yaml`` with ``task: learning``.
+
+    Attributes:
+        claim: what the table shows; ``source``: of the comparison.
+        library: book -> its pages.
+        prepare: stages with their words, run one after another; ``{workspace}``, ``{library}`` and ``{here}`` (the table's
+            folder) stand for paths.
+        train: words that all rows share; likewise ``seeds``.
+        columns: figure -> heading; a figure is ``<test>.<figure of metrics.json>``, or ``final.<loss>``.
+        tolerance: for all rows that have none of their own.
+    """
+
+    claim: str
+    source: str
+    task: Literal["learning"]
+    library: dict[str, BookSpec] = Field(min_length=1)
+    prepare: list[list[str]]
+    train: list[str]
+    seeds: list[int] = Field(min_length=1)
+    columns: dict[str, str] = Field(min_length=1)
+    tolerance: float = Field(ge=0)
+    rows: list[TrainedRow] = Field(min_length=1)
+
+
+def read_table(folder: Path) -> TableSpec | LearningTable:
+    """The table of one experiment, of detectors and rules or of trained models, by its ``task``.
 
     Raises:
         MissingInputError: no ``table.yaml`` there.
@@ -97,7 +160,9 @@ def read_table(folder: Path) -> TableSpec:
         known = sorted(one.parent.name for one in folder.parent.glob("*/table.yaml"))
         raise MissingInputError(f"{path}: no such table; there are {', '.join(known) or 'none'} in {folder.parent}")
     try:
-        return TableSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        is_learning = isinstance(document, dict) and document.get("task") == "learning"
+        return (LearningTable if is_learning else TableSpec).model_validate(document)
     except yaml.YAMLError as error:
         raise FileFormatError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     except ValidationError as error:

@@ -15,7 +15,7 @@ from comix.core.page import Direction
 from comix.data.batch import Places, layout_of, rule_of
 from comix.data.features import Floats, Ints
 from comix.synth.layout import FAMILIES, layout
-from comix.synth.settings import frozen_settings
+from comix.synth.settings import drawn, frozen_settings
 
 _VERSION = 1
 
@@ -100,13 +100,11 @@ def _made(
 ) -> tuple[list[Floats], list[Ints]]:
     settings = frozen_settings()
     weights = {name: weight for name, weight in settings.families.items() if name not in leave_out}
-    families, strengths = list(weights), list(settings.strengths.values())
-    shares = np.array(list(weights.values()))
+    strengths = list(settings.strengths.values())
     rows, rules = [], []
     for index in range(n_layouts):
         random = np.random.default_rng([_VERSION, index])
-        family = families[int(random.choice(len(families), p=shares / shares.sum()))]
-        page = layout(_VERSION, index, family, strengths[int(random.integers(len(strengths)))])
+        page = layout(_VERSION, index, drawn(random, weights), strengths[int(random.integers(len(strengths)))])
         if len(page.boxes) > 1:
             direction: Direction = page.direction
             rows.append(layout_of(page.boxes, page.width, page.height, direction))

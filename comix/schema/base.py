@@ -42,3 +42,12 @@ class ShardedConfig(WorkConfig):
     """Keys of a stage whose work several machines may share."""
 
     shard: str = ""
+
+
+def listed(text: object) -> list[str]:
+    """The names that a key of several holds, as users write them: ``a,b`` or ``[a, b]``; none for "".
+
+    >>> listed("[a, b]"), listed("")
+    (['a', 'b'], [])
+    """
+    return [name.strip() for name in str(text).strip("[]").split(",") if name.strip()]

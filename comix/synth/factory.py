@@ -20,7 +20,7 @@ from comix.synth.look import Look, drawn_look
 from comix.synth.panels import DrawnPanel, draw_panel
 from comix.synth.perturb import Strength
 from comix.synth.scan import grain, rotation, scanned
-from comix.synth.settings import FactorySettings
+from comix.synth.settings import FactorySettings, drawn
 from comix.synth.shapes import Polygon, box_of, is_upright, within
 
 __all__ = ["Factory", "SynthPage", "SynthPanel"]
@@ -117,8 +117,8 @@ class Factory:
     def page(self, index: int) -> SynthPage:
         """One page of the series, ``index`` from 0."""
         random = np.random.default_rng([self.seed, index])
-        family = _drawn(random, self.settings.families)
-        strength = self.settings.strengths[_drawn(random, self.settings.weights)]
+        family = drawn(random, self.settings.families)
+        strength = self.settings.strengths[drawn(random, self.settings.weights)]
         plan = self._plan(index, family, strength)
         look = drawn_look(random, family, plan.direction, plan.gap)
         if self.in_sequence:
@@ -163,12 +163,6 @@ class Factory:
             pool = tuple(one for name in names for one in self.art.books[name])
         rounds = [random.permutation(len(pool)) for _ in range(-(-count // len(pool)))]
         return [pool[int(pick)] for pick in np.concatenate(rounds)[:count]]
-
-
-def _drawn(random: np.random.Generator, weights: dict[str, float]) -> str:
-    names = list(weights)
-    values = np.array([weights[name] for name in names])
-    return names[int(random.choice(len(names), p=values / values.sum()))]
 
 
 def _composed(

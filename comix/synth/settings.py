@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import yaml
 
 from comix.core.errors import FileFormatError
@@ -78,3 +79,10 @@ def frozen_settings(name: str = "frozen") -> FactorySettings:
     """
     path = conf_dir() / "factory" / f"{name}.yaml"
     return factory_settings(yaml.safe_load(path.read_text(encoding="utf-8")), str(path))
+
+
+def drawn(random: np.random.Generator, weights: Mapping[str, float]) -> str:
+    """A name, each as often as its weight says."""
+    names = list(weights)
+    values = np.array([weights[name] for name in names])
+    return names[int(random.choice(len(names), p=values / values.sum()))]

@@ -118,14 +118,10 @@ def retrieval(guesses: Tensor, contents: Tensor, batch: Batch) -> tuple[list[Hit
     own = torch.eye(len(page), dtype=torch.bool, device=page.device)
     allowed = ((own | (page[:, None] != page[None, :])) & (rows[None, :] | own))[rows].cpu().numpy()
     right = torch.nonzero(rows)[:, 0].cpu().numpy()
-    result = first_place_share(scores, right, allowed)
-    np.add.at(
-        per_page,
-        page[rows].cpu().numpy(),
-        np.stack([first_place_hits(scores, right, allowed), np.ones(len(right))], 1).astype(np.int64),
-    )
-    pairs = [(int(hits), int(asked)) for hits, asked in per_page]
-    return ([(*result, int(rows.sum()))] if result is not None else []), pairs
+    hits = first_place_hits(scores, right, allowed)
+    np.add.at(per_page, page[rows].cpu().numpy(), np.stack([hits, np.ones_like(hits)], axis=1))
+    chance = float((1 / allowed.sum(axis=1)).mean())
+    return [(float(hits.mean()), chance, len(hits))], [(int(found), int(asked)) for found, asked in per_page]
 
 
 def half_pages(page_of: Callable[[Tensor], Tensor], batch: Batch) -> list[Hits]:

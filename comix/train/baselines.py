@@ -127,9 +127,8 @@ def _word_vectors(batch: Batch, words: Mapping[str, Sequence[str]]) -> Tensor | 
 
 def _rule_orders(batch: Batch, rule: str) -> list[Order]:
     if rule == "auto":  # as the batch tells it, which knows the page's size
-        told = [bool((part >= 0).all()) for part in torch.split(batch.rule, batch.n_panels.tolist())]
         parts = torch.split(batch.rule.cpu(), batch.n_panels.tolist())
-        return [tuple(int(slot) for slot in part.argsort()) if known else () for part, known in zip(parts, told, strict=True)]
+        return [tuple(part.argsort().tolist()) if bool((part >= 0).all()) else () for part in parts]
     out = []
     for layout in torch.split(batch.layout, batch.n_panels.tolist()):
         boxes = [Box(*row[:4]) for row in layout.double().tolist()]

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from comix.bench.figures import as_table
-from comix.bench.learning import LearningBench, flat, lay_out, read_learning_table
+from comix.bench.learning import LearningBench, flat, lay_out
+from comix.bench.table import read_table
 from comix.core.errors import FileFormatError, UsageError
 from comix.paths import experiments_dir
 
@@ -67,7 +68,7 @@ class Stages:
 def test_rows_are_means_over_seeds_with_a_verdict(folder: Path, tmp_path: Path) -> None:
     workspace = tmp_path / "w"
     stages = Stages(workspace)
-    bench = LearningBench(read_learning_table(folder), folder, tmp_path / "data", workspace, stages, workers=2)
+    bench = LearningBench(read_table(folder), folder, tmp_path / "data", workspace, stages, workers=2)
     results = {one.row.name: one for one in bench.run()}
     assert results["ours"].is_good and results["ours"].state == "within"
     assert results["ours"].row.figures["easy.x"] == pytest.approx(0.55)
@@ -82,7 +83,7 @@ def test_rows_are_means_over_seeds_with_a_verdict(folder: Path, tmp_path: Path) 
 
 
 def test_absent_data_is_no_pass_and_a_failed_stage_stops(folder: Path, tmp_path: Path) -> None:
-    table = read_learning_table(folder)
+    table = read_table(folder)
     stages = Stages(tmp_path / "w")
     absent = list(LearningBench(table, folder, tmp_path / "none", tmp_path / "w", stages).run(["ours", "guess"]))
     assert [one.is_good for one in absent] == [False, False] and "data absent" in absent[0].state and not stages.told
@@ -91,7 +92,7 @@ def test_absent_data_is_no_pass_and_a_failed_stage_stops(folder: Path, tmp_path:
 
 
 def test_the_shipped_table_reads_and_a_wrong_row_is_named(folder: Path) -> None:
-    shipped = read_learning_table(experiments_dir() / "open_mpm")
+    shipped = read_table(experiments_dir() / "open_mpm")
     assert [row.name for row in shipped.rows if row.train] == [
         "base",
         "denoise",
@@ -104,11 +105,11 @@ def test_the_shipped_table_reads_and_a_wrong_row_is_named(folder: Path) -> None:
         yaml.safe_dump(TABLE | {"rows": [{"name": "both", "train": ["x"], "baseline": "chance"}]})
     )
     with pytest.raises(FileFormatError, match="both"):
-        read_learning_table(folder)
+        read_table(folder)
 
 
 def test_files_laid_out_before_stay(tmp_path: Path, folder: Path) -> None:
-    library = read_learning_table(folder).library
+    library = read_table(folder).library
     lay_out(library, tmp_path / "data", tmp_path / "l")
     (tmp_path / "l" / "Book" / "1.txt").write_text("mine")
     lay_out(library, tmp_path / "data", tmp_path / "l")
