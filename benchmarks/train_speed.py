@@ -3,8 +3,9 @@
     python benchmarks/train_speed.py comix-demo [--pages 48] [--epochs 5]
 
 1. Encoders trained along (ViT-Tiny with random weights, MiniLM), the same pages, weights, losses and batch size: CoMix's ragged
-   batches, against a loop written the usual way: 12 panel slots a page and 128 tokens a slot, real or not, all of which
-   go through both encoders; pages decoded and cut when their batch comes. Pages a second of each, in turn.
+   batches with the panels' pictures kept on disk, against a loop written the usual way: 12 panel slots a page and 128 tokens a
+   slot, real or not, all of which go through both encoders; pages decoded and cut when their batch comes. Pages a second of
+   each, in turn.
 2. Encoders frozen, their features cached (``closure_lite_mini``): a whole epoch as ``comix train`` runs it, validation apart,
    against a loop over batches that lie in memory.
 """
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from comix.core.workspace import Workspace
 from comix.data.batch import collate
+from comix.data.crops import CropStore
 from comix.data.features import FeatureStore, PanelFeatures, panel_pictures
 from comix.data.lists import load_pages
 from comix.data.module import PageBatches, PageData
@@ -34,7 +36,7 @@ from comix.data.sampler import BatchKey
 from comix.data.split import Split
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite, closure_lite_mini, closure_lite_simple
-from comix.models.encoders import tokenizer_of
+from comix.models.encoders import PretrainedText, tokenizer_of
 from comix.models.frozen import letterbox
 from comix.train.checkpoint import pixel_reader
 from comix.train.fit import fit
@@ -55,14 +57,13 @@ def step(model: ClosureLite, batch: Batch, optimiser: torch.optim.Optimizer, obj
 
 def padded_parts(pages: list[PageExample], reader: PixelReader) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pixels, tokens and their mask of 12 slots a page, and which slots hold a panel."""
-    pixels = torch.zeros(len(pages), SLOTS, 3, reader.side, reader.side)
+    pixels = torch.zeros(len(pages), SLOTS, 3, reader.side, reader.side, dtype=torch.uint8)
     texts, real = [], torch.zeros(len(pages), SLOTS, dtype=torch.bool)
-    mean, std = (torch.tensor(one)[:, None, None] for one in (reader.mean, reader.std))
     for row, page in enumerate(pages):
         crops = panel_pictures(page)[:SLOTS]
         for slot, crop in enumerate(crops):
             square = np.ascontiguousarray(letterbox(crop, reader.side)[..., ::-1])
-            pixels[row, slot] = (torch.from_numpy(square).permute(2, 0, 1) / 255 - mean) / std
+            pixels[row, slot] = torch.from_numpy(square).permute(2, 0, 1)
         real[row, : len(crops)] = True
         texts += [*page.texts[: len(crops)], *[""] * (SLOTS - len(crops))]
     words = reader.tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt")
@@ -89,7 +90,10 @@ class Padded(torch.nn.Module):
         """The loss of one batch."""
         pixels, tokens, mask, real = parts
         image = self.model.image(pixels.flatten(0, 1))[real.flatten()]
-        text = self.model.text(tokens, mask)[real.flatten()]
+        words = self.model.text
+        assert isinstance(words, PretrainedText)  # its own call would let short texts go through apart from long ones
+        states = words.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state[:, 0]
+        text = words.out(words.project(states))[real.flatten()]
         return losses(self.model, batch, self.model.fused(batch, image, text), objective).total
 
 
@@ -99,7 +103,8 @@ def encoders_trained(pages: list[PageExample], rounds: int) -> None:
     model = closure_lite_simple("vit_tiny_patch16_224", "none", str(folder), heads=("pop",)).train()
     reader = pixel_reader(model, tokenizer_of(str(folder)))
     objective, optimiser = Objective(), torch.optim.AdamW(model.parameters(), lr=1e-5)
-    batches, padded = PageBatches(pages, None, reader), Padded(model)
+    squares = CropStore(Path(tempfile.mkdtemp()), reader.side, pages, 1e9)
+    batches, padded = PageBatches(pages, None, reader, squares), Padded(model)
     keys = [BatchKey(tuple(range(at, min(at + BATCH, len(pages)))), 0) for at in range(0, len(pages), BATCH)]
     ours, theirs = [], []
     for _ in range(rounds):

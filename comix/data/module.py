@@ -9,10 +9,12 @@ from typing import Any, overload
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from comix.core.files import digest
 from comix.data.batch import Places, collated, places_of, seed_of
+from comix.data.crops import SquareReader
 from comix.data.features import Features, PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader, pixel_batch
@@ -33,11 +35,14 @@ class PageBatches(Dataset[Batch]):
         pages: all pages, training and validation, each with at least one panel.
         features: of these pages; None for models that read pixels.
         reader: how such models want them; with neither the batches hold places only.
+        squares: gives the panels' pictures to them; None for reading a page's image whenever it is shown.
     """
 
-    def __init__(self, pages: Sequence[PageExample], features: Features | None, reader: PixelReader | None = None) -> None:
-        self.pages, self.features, self.reader = pages, features, reader
-
+    def __init__(
+        self, pages: Sequence[PageExample], features: Features | None, reader: PixelReader | None = None,
+        squares: SquareReader | None = None,
+    ) -> None:  # fmt: skip
+        self.pages, self.features, self.reader, self.squares = pages, features, reader, squares
         self.places = lru_cache(maxsize=_PLACES_KEPT)(self._places)
 
     def __getitem__(self, key: BatchKey) -> Batch:
@@ -47,7 +52,7 @@ class PageBatches(Dataset[Batch]):
         return places_of(self.pages[index])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PageBatches, (self.pages, self.features, self.reader)  # worker processes remember places of their own
+        return PageBatches, (self.pages, self.features, self.reader, self.squares)  # worker processes remember places of their own
 
     def made(self, key: BatchKey, places: Sequence[Places]) -> Batch:
         """A batch of pages whose panels lie where they are said to."""
@@ -55,7 +60,7 @@ class PageBatches(Dataset[Batch]):
         if self.features is not None:
             return collated(chosen, self.features.of(key.pages), key.seed, places)[0]
         if self.reader is not None:
-            return pixel_batch(chosen, self.reader, key.seed, places=places)
+            return pixel_batch(chosen, self.reader, key.seed, self.squares, places)
         counts = [len(page.boxes) for page in chosen]
         no, nothing = np.zeros(sum(counts), np.bool_), np.zeros((sum(counts), 0), np.float32)
         none = PanelFeatures(nothing, nothing, no, no, np.cumsum([0, *counts]))
@@ -95,6 +100,7 @@ class PageData(pl.LightningDataModule):
         chosen = _Chosen(self.batches, self.split.train, self.relaid)
         return DataLoader(
             chosen, sampler=sampler, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available() and self.num_workers > 0,
         )  # fmt: skip
 
     def val_blocks(self) -> Blocks:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 from comix.core.files import atomic_writer, json_bytes, read_json, write_bytes
 from comix.data.boxpages import BoxPage, pages_digest
 from comix.io.images import read_bgr
+
+_AT_ONCE = 16
+"""Pages that each thread decodes before the next ones are asked for: what is decoded waits in memory."""
 
 
 class PackedPages:
@@ -49,12 +54,14 @@ class PackedPages:
 
 def _pack(stem: Path, pages: Sequence[BoxPage], area: float, show: Callable[[int, int, str], None]) -> None:
     shapes = []
-    with atomic_writer(stem.with_suffix(".bin")) as out:
-        for number, page in enumerate(pages):
-            image = reduced(read_bgr(page.path), area)
-            shapes.append(image.shape[:2])
-            out.write(image.tobytes())
-            show(number + 1, len(pages), page.name)
+    threads = os.cpu_count() or 1
+    with atomic_writer(stem.with_suffix(".bin")) as out, ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(pages), _AT_ONCE * threads):
+            some = pages[start : start + _AT_ONCE * threads]
+            for number, image in enumerate(pool.map(lambda page: reduced(read_bgr(page.path), area), some), start):
+                shapes.append(image.shape[:2])
+                out.write(image.tobytes())
+                show(number + 1, len(pages), pages[number].name)
     write_bytes(stem.with_suffix(".json"), json_bytes(shapes))
 
 

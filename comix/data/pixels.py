@@ -12,11 +12,11 @@ from torch import Tensor
 
 from comix.core.errors import ItemError
 from comix.data.batch import Places, collated
-from comix.data.features import CropReader, PageProgress, PanelFeatures, panel_pictures
+from comix.data.crops import SquareReader, Squares, squares_of
+from comix.data.features import PageProgress, PanelFeatures, panel_pictures
 from comix.data.known import Known, Stat, stat_of
 from comix.data.page import PageExample
 from comix.models.batch import Batch
-from comix.models.frozen import letterbox
 
 _KEEP_AT = 256
 
@@ -27,14 +27,11 @@ class PixelReader:
 
     Attributes:
         side: pixels of the square that a panel is fitted into.
-        mean: per channel, red green blue, 0 to 1; likewise ``std``.
         tokenizer: a transformers tokenizer.
         max_tokens: longer texts are cut here (and only here).
     """
 
     side: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
     tokenizer: Any
     max_tokens: int = 256
 
@@ -45,7 +42,7 @@ class PixelReader:
 
 
 def pixel_batch(
-    pages: Sequence[PageExample], reader: PixelReader, seed: int | None = None, read: CropReader = panel_pictures,
+    pages: Sequence[PageExample], reader: PixelReader, seed: int | None = None, squares: SquareReader | None = None,
     places: Sequence[Places] | None = None,
 ) -> Batch:  # fmt: skip
     """As `comix.data.batch.collate`, with pixels and tokens in place of cached features.
@@ -54,37 +51,37 @@ def pixel_batch(
     embedding leave out beforehand what cannot be read at their start, and say so.
 
     Args:
-        read: gives the pictures of a page; for callers that need them too.
+        squares: gives the pictures of a page's panels; None for reading its image.
         places: where the pages' panels lie, by `comix.data.batch.places_of` unless given.
     """
     counts = [len(page.boxes) for page in pages]
-    pictures = [_pictures(page, reader, read) for page in pages]
-    has_image = np.concatenate([np.full(count, one is not None) for count, one in zip(counts, pictures, strict=True)])
-    texts = [text.strip() for page in pages for text in page.texts]
-    nothing = np.zeros((len(texts), 0), np.float32)
-    has_text = np.array([bool(text) for text in texts], np.bool_)
+    pixels = np.zeros((sum(counts), 3, reader.side, reader.side), np.uint8)
+    has_image, has_text = np.zeros(sum(counts), np.bool_), np.zeros(sum(counts), np.bool_)
     offsets = np.cumsum([0, *counts])
+    nothing = np.zeros((sum(counts), 0), np.float32)
+    texts = [text.strip() for page in pages for text in page.texts]
+    has_text[:] = [bool(text) for text in texts]
+    drawn = [_drawn(page, reader.side, squares) for page in pages]
+    for page, start, end in zip(drawn, offsets, offsets[1:], strict=False):
+        has_image[start:end] = page is not None
     batch, rows = collated(pages, PanelFeatures(nothing, nothing, has_image, has_text, offsets), seed, places)
-    blank = torch.zeros(1, 3, reader.side, reader.side)
-    per_page = [
-        one if one is not None else blank.expand(count, -1, -1, -1) for one, count in zip(pictures, counts, strict=True)
-    ]
-    pixels = torch.cat(per_page)  # (n, 3, s, s)
-    tokens, tokens_mask = reader.tokens(texts)
+    spot = np.empty(len(rows), np.int64)
+    spot[np.asarray(rows)] = np.arange(len(rows))
+    for page, start, end in zip(drawn, offsets, offsets[1:], strict=False):
+        if page is not None:
+            pixels[spot[start:end]] = page.transpose(0, 3, 1, 2)
+    tokens, tokens_mask = reader.tokens([texts[row] for row in rows])
     return replace(
-        batch, image=None, text=None, pixels=pixels[rows], tokens=tokens[rows], tokens_mask=tokens_mask[rows],
+        batch, image=None, text=None, pixels=torch.from_numpy(pixels), tokens=tokens, tokens_mask=tokens_mask,
     )  # fmt: skip
 
 
-def _pictures(page: PageExample, reader: PixelReader, read: CropReader) -> Tensor | None:
-    """Panels ``(n, 3, s, s)`` of a page, normalised; None when the image cannot be read."""
+def _drawn(page: PageExample, side: int, squares: SquareReader | None) -> Squares | None:
+    """The squares of a page; None when its image cannot be read."""
     try:
-        crops = read(page)
+        return squares(page) if squares is not None else squares_of(page, side)
     except ItemError:
         return None
-    squares = np.stack([letterbox(crop, reader.side) for crop in crops])[..., ::-1].astype(np.float32) / 255
-    scaled = (squares - np.array(reader.mean, np.float32)) / np.array(reader.std, np.float32)
-    return torch.from_numpy(np.ascontiguousarray(scaled)).permute(0, 3, 1, 2)
 
 
 def unreadable(

@@ -21,7 +21,9 @@ class DatasetSettings:
         max_held_out: most pages that validate, and most that test: more would only take time.
         split_seed: which books validate; the same for all runs that shall be compared.
         num_workers: processes that decode pages, for models that read pixels; None for as many as there are processors to
-            spare, 8 at most. Cached features need none.
+            spare, 16 at most. Cached features need none.
+        crop_cache_gb: what the panels' pictures may take on disk, for models that read pixels, 10^9 bytes; pages beyond are
+            decoded whenever they are shown.
     """
 
     lists: Sequence[str] = ()
@@ -34,3 +36,4 @@ class DatasetSettings:
     max_held_out: int = 4096
     split_seed: int = 0
     num_workers: int | None = None
+    crop_cache_gb: float = 50.0

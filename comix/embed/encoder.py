@@ -116,6 +116,7 @@ class CheckpointEncoder:
         import torch
 
         from comix.data.batch import collated, places_of
+        from comix.data.crops import squares_of
         from comix.data.pixels import pixel_batch
 
         pictures = _Pictures()
@@ -127,7 +128,7 @@ class CheckpointEncoder:
             faults |= pictures.faults(pages)
         places = [places_of(page, tell_weak=True) for page in pages]
         if reader is not None:
-            batch = pixel_batch(pages, reader, read=pictures, places=places)
+            batch = pixel_batch(pages, reader, squares=lambda page: squares_of(page, reader.side, pictures), places=places)
         else:
             batch = collated(pages, features, places=places)[0]
         with torch.inference_mode():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ class Batch:
         has_image: ``(n,)`` bool; a False row's image is ignored. Likewise ``has_text`` and ``has_layout``.
         image: ``(n, f)`` float32 features of a frozen encoder, or None.
         text: ``(n, t)`` float32 features of a frozen encoder, or None.
-        pixels: ``(n, 3, s, s)`` float32 as the vision encoder wants them, or None.
+        pixels: ``(n, 3, s, s)`` uint8, red green blue, each panel fitted into a square, or None.
         tokens: ``(n, l)`` int64 token ids padded to the batch's longest, or None; ``tokens_mask`` is 1 at real tokens.
     """
 
@@ -50,10 +51,18 @@ class Batch:
     tokens_mask: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
-        """The batch on another device."""
+        """The batch on another device; pinned memory is copied to a GPU while that goes on working."""
+        to_gpu = torch.device(device).type == "cuda"
+        return self._each(lambda tensor: tensor.to(device, non_blocking=to_gpu))
+
+    def pin_memory(self) -> Batch:
+        """The batch in memory that a GPU can read by itself; PyTorch's loader asks for it."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         held = {one.name: getattr(self, one.name) for one in fields(self)}
-        moved: dict[str, Any] = {name: value.to(device) for name, value in held.items() if isinstance(value, Tensor)}
-        return replace(self, **moved)
+        changed: dict[str, Any] = {name: change(value) for name, value in held.items() if isinstance(value, Tensor)}
+        return replace(self, **changed)
 
     @property
     def n_pages(self) -> int:

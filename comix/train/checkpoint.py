@@ -65,9 +65,9 @@ def save_model(
     card = {"format": FORMAT, "sha256": sha256, "model": model.settings, "encoders": encoders, **facts}
     write_bytes(folder / WEIGHTS, data)
     if reader is not None:
-        card["reader"] = {
-            "image_size": reader.side, "mean": reader.mean, "std": reader.std, "max_tokens": reader.max_tokens,
-        }  # fmt: skip
+        assert isinstance(model.image, PretrainedVision)
+        seen = {"image_size": reader.side, "mean": model.image.mean, "std": model.image.std}
+        card["reader"] = {**seen, "max_tokens": reader.max_tokens}
         _save_tokenizer(folder / TOKENIZER, reader.tokenizer)
     write_bytes(folder / CARD, yaml.safe_dump(json.loads(json.dumps(card)), sort_keys=False, allow_unicode=True).encode())
     return sha256[:16]
@@ -104,13 +104,15 @@ def _reader(model: ClosureLite, card: Mapping[str, Any], folder: Path) -> PixelR
     tokenizer = tokenizer_of(str(folder / TOKENIZER), str(folder / CARD))
     if not told:
         return pixel_reader(model, tokenizer)
-    return PixelReader(told["image_size"], tuple(told["mean"]), tuple(told["std"]), tokenizer, told["max_tokens"])
+    assert isinstance(model.image, PretrainedVision)
+    model.image.expect(told["mean"], told["std"])
+    return PixelReader(told["image_size"], tokenizer, told["max_tokens"])
 
 
 def pixel_reader(model: ClosureLite, tokenizer: Any) -> PixelReader:
     """How a model with trained encoders wants its input."""
     assert isinstance(model.image, PretrainedVision)
-    return PixelReader(model.image.image_size, model.image.mean, model.image.std, tokenizer)
+    return PixelReader(model.image.image_size, tokenizer)
 
 
 def _load_weights(model: ClosureLite, data: bytes, folder: Path) -> None:

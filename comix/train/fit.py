@@ -71,6 +71,8 @@ def fit(
     if resume is not None:
         check_state(resume, task.model.state_dict(), task.batches)
     logger = log.open(folder, name, config)
+    if settings.compile:
+        task.model.compile_encoders()
     threads = settings.threads or (None if task.model.uses_pixels else 1)
     with training_interruptible() as stop:
         trainer = _trainer(Keeper(folder, epochs, settings.checkpoint_every, stop), settings, logger)

@@ -14,10 +14,12 @@ from filelock import FileLock
 from comix.core.errors import FileFormatError
 from comix.core.files import digest
 from comix.core.progress import Progress, lazy_progress
+from comix.data.crops import CropStore
 from comix.data.features import Features
 from comix.data.lists import Rejected
 from comix.data.module import Blocks, PageBatches, PageData
 from comix.data.page import PageExample
+from comix.data.pixels import PixelReader
 from comix.data.relaid import LayoutBank, layout_bank
 from comix.data.settings import DatasetSettings
 from comix.data.split import Split
@@ -60,7 +62,8 @@ def train(
     workers = 0 if features is not None else decoders(plan.dataset)
     bank = bank_of(plan)
     relaid = (bank, plan.optimisation.relayout) if bank is not None and plan.optimisation.relayout > 0 else None
-    data = PageData(PageBatches(pages, features, reader), split, plan.batch_size, plan.seed, workers, relaid)
+    squares = crops_of(plan, pages, reader) if reader is not None else None
+    data = PageData(PageBatches(pages, features, reader, squares), split, plan.batch_size, plan.seed, workers, relaid)
     task = ClosureTask(model, plan.objective, plan.optimisation, plan.seed, data.val_blocks(), bank)
     resume = _state_to_resume(plan, fingerprint, task, batches_mark(data, plan.trainer))
     fitted = fit(task, data, plan.folder, plan.epochs, plan.trainer, plan.log, plan.name, plan.config, resume)
@@ -81,6 +84,18 @@ def train(
     return facts
 
 
+def crops_of(plan: Plan, pages: Sequence[PageExample], reader: PixelReader) -> CropStore:
+    """Where the panels' pictures are kept."""
+    gigabytes = plan.dataset.crop_cache_gb
+    store = CropStore(plan.models.parent / "cache" / "crops", reader.side, pages, gigabytes * 1e9)
+    if store.n_kept < len(pages) and is_first_process():
+        Progress.say(
+            f"train: the panels of {store.n_kept} of {len(pages)} pages are kept (dataset.crop_cache_gb={gigabytes:g}); the "
+            "other pages are decoded whenever they are shown"
+        )
+    return store
+
+
 def bank_of(plan: Plan) -> LayoutBank | None:
     """Composed layouts, where the run wants some."""
     how = plan.optimisation
@@ -96,7 +111,7 @@ def decoders(dataset: DatasetSettings) -> int:
     """Processes that decode pages beside the one that trains."""
     if dataset.num_workers is not None:
         return dataset.num_workers
-    return max(1, min(8, (os.cpu_count() or 1) - 1))
+    return max(1, min(16, (os.cpu_count() or 1) - 1))
 
 
 def _held_out(plan: Plan, task: ClosureTask, data: PageData) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class TrainerSettings:
         devices: how many.
         strategy: ``auto`` or ``ddp``.
         precision: Lightning's name; ``32-true`` has no surprises, ``bf16-mixed`` is for GPUs.
+        compile: let ``torch.compile`` make the blocks of encoders that are trained along faster; takes a minute at the start, and
+            a C compiler.
         accumulate: batches per optimiser step.
         clip_norm: gradients are scaled down to this norm.
         limit_batches: training batches per epoch at most; None for all.
@@ -66,6 +68,7 @@ class TrainerSettings:
     devices: int = 1
     strategy: str = "auto"
     precision: Any = "32-true"
+    compile: bool = False
     accumulate: int = 1
     clip_norm: float = 1.0
     limit_batches: int | None = None

@@ -69,7 +69,7 @@ class ClosureTask(pl.LightningModule):
         self.untrained: Figures = {}
         self.batches = ""
         self.seconds = 0.0
-        self._sums: dict[str, float] = {}
+        self._sums: dict[str, Tensor | float] = {}
         self._page_ids: list[str] = []
         self._started = time.monotonic()
 
@@ -82,6 +82,10 @@ class ClosureTask(pl.LightningModule):
         for plan in scheduler.lr_lambdas:
             plan.replan(int(self.trainer.estimated_stepping_batches), self.global_step)
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Pinned memory goes to a GPU while that goes on working."""
+        return batch.to(device)
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Give the step its own random stream."""
         if batch_idx % self.trainer.accumulate_grad_batches == 0:
@@ -93,12 +97,13 @@ class ClosureTask(pl.LightningModule):
         self._page_ids += batch.page_ids
         batch = varied(batch, self.optimisation.mirror, self.optimisation.stretch)
         parts = losses(self.model, batch, self.model.encode(batch), self.objective)
-        total = parts.total + self._layout_part(batch)
-        values = {"loss": parts.total} | {f"loss_{name}": getattr(parts, name) for name in PARTS}
-        if bool(torch.isfinite(parts.total)):
-            for name, value in values.items():
-                self._sums[name] = self._sums.get(name, 0.0) + float(value.detach()) * batch.n_pages
-            self._sums["pages"] = self._sums.get("pages", 0.0) + batch.n_pages
+        total: Tensor = parts.total + self._layout_part(batch)
+        values = {"loss": parts.total, "pages": torch.ones_like(parts.total)}
+        values |= {f"loss_{name}": getattr(parts, name) for name in PARTS}
+        fine = torch.isfinite(parts.total)
+        for name, value in values.items():  # stays on the device: asking for the numbers would make it wait
+            share = torch.where(fine, value.detach().double() * batch.n_pages, 0.0)
+            self._sums[name] = self._sums.get(name, 0.0) + share
         self.log("loss_step", parts.total.detach(), batch_size=batch.n_pages)
         return total
 
@@ -135,7 +140,7 @@ class ClosureTask(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Losses of the epoch and validation figures; the monitored score."""
-        sums = _added(_gathered(self._sums))
+        sums = _added(_gathered(self._numbers()))
         pages = max(sums.pop("pages", 0.0), 1.0)
         row: dict[str, Any] = {"epoch": self.current_epoch + 1, "step": self.global_step}
         row |= {name: value / pages for name, value in sums.items()}
@@ -160,7 +165,7 @@ class ClosureTask(pl.LightningModule):
         """Keep the history with the state."""
         checkpoint["comix"] = {
             "history": self.history, "bad_steps": self.bad_steps, "seconds": self.seconds,
-            "sums": _added(_gathered(self._sums)),
+            "sums": _added(_gathered(self._numbers())),
             "best": self.best, "untrained": self.untrained, "batches": self.batches,
         }  # fmt: skip
 
@@ -172,10 +177,13 @@ class ClosureTask(pl.LightningModule):
         self.seconds = float(kept.get("seconds", 0.0))
         self._sums = dict(kept.get("sums", {})) if self.global_rank == 0 else {}
 
+    def _numbers(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self._sums.items()}
+
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and cosine, counted in steps."""
         how = self.optimisation
-        optimizer = torch.optim.AdamW(self._groups(), lr=how.lr)
+        optimizer = torch.optim.AdamW(self._groups(), lr=how.lr, fused=self.device.type == "cuda" or None)
         total = int(self.trainer.estimated_stepping_batches)
         plans: list[Callable[[int], float]] = [
             WarmupCosine(total, max(1, round(how.warmup_share * total)), how.min_lr_share) for _ in optimizer.param_groups
