@@ -2,8 +2,8 @@
 
     python benchmarks/gpu_speed.py comix-demo [--batch 64] [--steps 40] [--compile]
 
-Runs `comix train`'s own loop (`comix.train.fit`: Lightning, loader, losses, clipping, AdamW) on the pages of a list, repeated until
-there are enough, with random weights of the real sizes; the tokenizer is MiniLM's (or ``--tokenizer FOLDER``). Prints
+Runs `comix train`'s own loop (`comix.train.fit`: Lightning, loader, losses, clipping, AdamW) on the pages of a list, repeated
+until there are enough, with random weights of the real sizes; the tokenizer is MiniLM's (or ``--tokenizer FOLDER``). Prints
 
 - pages and panels a second of the last half of the steps, and the operations a second: those of the forward and backward
   pass that PyTorch's counter finds (matrix products, convolutions, attention), per panel, times panels a second;
@@ -54,9 +54,8 @@ class Timed(ClosureTask):
         self.notes: list[tuple[float, int, int]] = []
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Note the time."""
         super().on_train_batch_start(batch, batch_idx)
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
         self.notes.append((time.perf_counter(), batch.n_pages, len(batch.page_index)))
 
     def rates(self) -> tuple[float, float]:
@@ -182,13 +181,15 @@ def main() -> None:
     loop = task.rates()
     parameters = sum(one.numel() for one in model.parameters())
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"{name}, torch {torch.__version__}, {parameters / 1e6:.0f} M parameters, {'compiled' if arguments.compile else 'eager'}")
+    form = "compiled" if arguments.compile else "eager"
+    print(f"{name}, torch {torch.__version__}, {parameters / 1e6:.0f} M parameters, {form}")
     print(f"batches of {size} pages, {memory[1] / memory[0]:.1f} panels a page, {counted / 1e9:.1f} G operations a panel")
     print(f"peak measured: {top / 1e12:.0f} TFLOP/s")
     rows = {}
     for label, (per_page, per_panel) in (("batches in memory", memory), ("comix train", loop)):
         reached = per_panel * counted
-        print(f"{label}: {per_page:.1f} pages/s, {per_panel:.0f} panels/s, {reached / 1e12:.1f} TFLOP/s, {reached / top:.2f} of the peak")
+        reached_of = f"{reached / 1e12:.1f} TFLOP/s, {reached / top:.2f} of the peak"
+        print(f"{label}: {per_page:.1f} pages/s, {per_panel:.0f} panels/s, {reached_of}")
         rows[label] = {"pages_s": per_page, "panels_s": per_panel, "tflops": reached / 1e12, "share": reached / top}
     print(json.dumps({"device": name, "peak": top / 1e12, "batch": size, "compiled": arguments.compile, **rows}))
 

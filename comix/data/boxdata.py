@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from comix.core.errors import MissingInputError
 from comix.core.files import digest
 from comix.data.boxpages import BoxPage, BoxSource, pages_digest, read_box_pages
+from comix.data.crops import one_thread_each
 from comix.data.packed import PackedPages
 from comix.data.vary import Variation, varied_page
 from comix.detect.rcnn.canvas import canvas_size, pixels_of
@@ -162,8 +163,10 @@ class BoxData(pl.LightningDataModule):
         batches = BoxBatches(self.pages, self.packed, self.settings.canvas_area, self.settings.vary)
         weights = [source.weight for source in self.settings.train]
         sampler = DrawnBatches(self.pages, weights, self.batch_size, self.seed, self._position)
-        workers = self.settings.num_workers
-        return DataLoader(batches, sampler=sampler, batch_size=None, num_workers=workers, persistent_workers=workers > 0)
+        workers = one_thread_each(self.settings.num_workers)
+        return DataLoader(
+            batches, sampler=sampler, batch_size=None, num_workers=workers, persistent_workers=workers > 0,
+        )  # fmt: skip
 
     def digest(self) -> str:
         """A hash of the pages and of how batches are made of them."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +36,16 @@ def squares_of(page: PageExample, side: int, read: CropReader = panel_pictures) 
         ItemError: the image cannot be read.
     """
     return np.stack([letterbox(crop, side) for crop in read(page)])[..., ::-1]
+
+
+def one_thread_each(num_workers: int) -> int:
+    """Before a loader's processes are forked: each shall use one processor, or they only wait for each other; their number.
+
+    Said here and not in them, because OpenCV's pool of threads does not survive the fork, and changing it there hangs.
+    """
+    if num_workers > 0:
+        cv2.setNumThreads(1)
+    return num_workers
 
 
 class CropStore:

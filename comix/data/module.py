@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from comix.core.files import digest
 from comix.data.batch import Places, collated, places_of, seed_of
-from comix.data.crops import SquareReader
+from comix.data.crops import SquareReader, one_thread_each
 from comix.data.features import Features, PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader, pixel_batch
@@ -52,7 +52,12 @@ class PageBatches(Dataset[Batch]):
         return places_of(self.pages[index])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PageBatches, (self.pages, self.features, self.reader, self.squares)  # worker processes remember places of their own
+        return PageBatches, (
+            self.pages,
+            self.features,
+            self.reader,
+            self.squares,
+        )  # worker processes remember places of their own
 
     def made(self, key: BatchKey, places: Sequence[Places]) -> Batch:
         """A batch of pages whose panels lie where they are said to."""
@@ -99,8 +104,8 @@ class PageData(pl.LightningDataModule):
         sampler = self.train_batches(self._position, trainer.global_rank, trainer.world_size)
         chosen = _Chosen(self.batches, self.split.train, self.relaid)
         return DataLoader(
-            chosen, sampler=sampler, batch_size=None, num_workers=self.num_workers, persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available() and self.num_workers > 0,
+            chosen, sampler=sampler, batch_size=None, num_workers=one_thread_each(self.num_workers),
+            persistent_workers=self.num_workers > 0, pin_memory=torch.cuda.is_available() and self.num_workers > 0,
         )  # fmt: skip
 
     def val_blocks(self) -> Blocks:

@@ -133,7 +133,7 @@ def of_one_length(lengths: Sequence[int]) -> list[tuple[int, list[int]]]:
     groups: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
         groups.setdefault(math.ceil(2 * math.log2(max(length, _SHORT) / _SHORT)), []).append(row)
-    return [(max(max(lengths[row] for row in rows), 1), rows) for _, rows in sorted(groups.items())]
+    return [(max(*(lengths[row] for row in rows), 1), rows) for _, rows in sorted(groups.items())]
 
 
 OFFLINE = "HF_HUB_OFFLINE"

@@ -73,7 +73,8 @@ class BoxTask(pl.LightningModule):
         self._started = time.monotonic()
 
     def on_train_start(self) -> None:
-        """Count the time from here, and from before."""
+        """Count the time from here, and from before; the averages go where the weights are."""
+        self.average = {name: value.to(self.device) for name, value in self.average.items()}
         self._started = time.monotonic() - self.seconds
 
     def on_train_batch_start(self, batch: BoxBatch, batch_idx: int) -> None:

@@ -52,8 +52,8 @@ class TrainerSettings:
         devices: how many.
         strategy: ``auto`` or ``ddp``.
         precision: Lightning's name; ``32-true`` has no surprises, ``bf16-mixed`` is for GPUs.
-        compile: let ``torch.compile`` make the blocks of encoders that are trained along faster; takes a minute at the start, and
-            a C compiler.
+        compile: let ``torch.compile`` make the blocks of encoders that are trained along faster; takes a minute at the start
+            and a C compiler.
         accumulate: batches per optimiser step.
         clip_norm: gradients are scaled down to this norm.
         limit_batches: training batches per epoch at most; None for all.

@@ -138,6 +138,14 @@ class ClosureTask(pl.LightningModule):
                 "lower lr, or look at these pages; bad_steps.json in the run folder lists all"
             )
 
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:  # fmt: skip
+        """Clip by norm; Lightning's own way refuses fused optimisers, because of scaled gradients, which there are none of."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+
     def on_train_epoch_end(self) -> None:
         """Losses of the epoch and validation figures; the monitored score."""
         sums = _added(_gathered(self._numbers()))

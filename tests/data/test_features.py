@@ -95,3 +95,41 @@ def test_an_image_that_is_not_the_one_told_is_refused(page: PageExample) -> None
     assert len(panel_pictures(page)) == 2
     with pytest.raises(ItemError, match="image_changed"):
         panel_pictures(replace(page, sha256="0" * 64))
+
+
+def test_kept_crops_are_those_of_the_page(page: PageExample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pickle
+
+    from comix.core.errors import ItemError
+    from comix.data import crops
+
+    other = replace(page, page_id="b/0002", boxes=page.boxes[:1], texts=("",))
+    gone = replace(page, page_id="b/0003", image=tmp_path / "gone.png")
+    store = crops.CropStore(tmp_path / "crops", 32, [page, other, gone], 1e6)
+    fresh = [store(one) for one in (page, other)]
+    np.testing.assert_array_equal(fresh[0], crops.squares_of(page, 32))
+    with pytest.raises(ItemError, match="image_missing"):
+        store(gone)
+    monkeypatch.setattr(crops, "squares_of", lambda *_: pytest.fail("read again"))
+    again = pickle.loads(pickle.dumps(store))  # as a loader's process gets it
+    for one, known in zip((page, other), fresh, strict=True):
+        np.testing.assert_array_equal(again(one), known)
+    monkeypatch.undo()
+    (file,) = (tmp_path / "crops" / "32").iterdir()
+    data = bytearray(file.read_bytes())
+    data[-1 - 2 * 32 * 32 * 3] ^= 255  # of the second page: the third one's place is empty
+    file.write_bytes(data)
+    np.testing.assert_array_equal(crops.CropStore(tmp_path / "crops", 32, [page, other, gone], 1e6)(other), fresh[1])
+    cv2.imwrite(str(page.image), np.full((60, 80, 3), 200, np.uint8))  # another image, other crops
+    assert crops.CropStore(tmp_path / "crops", 32, [page, other, gone], 1e6)(page).max() == 200
+
+
+def test_what_is_beyond_the_limit_is_decoded_each_time(page: PageExample, tmp_path: Path) -> None:
+    from comix.data import crops
+
+    pages = [page, replace(page, page_id="b/0002")]
+    store = crops.CropStore(tmp_path / "crops", 32, pages, 2 * 32 * 32 * 3)
+    assert store.n_kept == 1
+    np.testing.assert_array_equal(store(pages[0]), store(pages[1]))
+    (file,) = (tmp_path / "crops" / "32").iterdir()
+    assert file.stat().st_size == 8 + 2 * 32 * 32 * 3

@@ -209,3 +209,35 @@ def test_decoding_uses_every_panel_once_and_finds_the_best_path() -> None:
     assert decode_order(logits, 7) == tuple(truth)
     assert decode_order(logits, 1) == (0,)
     assert decode_order(logits, 0) == ()
+
+
+def test_texts_say_the_same_whatever_stands_beside_them() -> None:
+    from comix.models.encoders import PretrainedText
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 50}
+    torch.manual_seed(0)
+    encoder = PretrainedText("", 8, {"model_type": "roberta", **sizes}).eval()
+    lengths = [3, 90, 1, 40, 17, 5, 90]
+    mask = (torch.arange(90)[None, :] < torch.tensor(lengths)[:, None]).long()
+    tokens = torch.where(mask.bool(), torch.randint(3, 50, mask.shape), 1)
+    with torch.no_grad():
+        together = encoder(tokens, mask)
+        alone = torch.cat([encoder(tokens[row : row + 1], mask[row : row + 1]) for row in range(len(lengths))])
+        states = encoder.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state[:, 0]
+        padded = encoder.out(encoder.project(states))
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(together, padded, atol=1e-5, rtol=1e-4)
+
+
+def test_pixels_are_normalised_as_the_weights_expect() -> None:
+    from comix.models.encoders import PretrainedVision
+
+    torch.manual_seed(0)
+    encoder = PretrainedVision("test_vit", 8, "none").eval()
+    encoder.expect((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    pixels = torch.randint(0, 256, (2, 3, 160, 160), dtype=torch.uint8)
+    shown = (pixels / 255 - torch.tensor([0.1, 0.2, 0.3])[:, None, None]) / torch.tensor([0.5, 0.6, 0.7])[:, None, None]
+    with torch.no_grad():
+        expected = encoder.out(encoder.project(encoder.backbone(shown)))
+        torch.testing.assert_close(encoder(pixels), expected)
+    assert not {"shift", "scale"} & encoder.state_dict().keys()

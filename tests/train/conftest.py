@@ -87,7 +87,10 @@ def train_small(pages: list[PageExample], features: PanelFeatures, tmp_path: Pat
         task = ClosureTask(model, goal, more.get("optimisation", Optimisation(lr=3e-3)), 0, data.val_blocks())  # type: ignore[arg-type]
         numbers = {name: int(str(more.get(name, default))) for name, default in (("every", 0), ("accumulate", 1))}
         limit: int | None = more.get("limit")  # type: ignore[assignment]
-        trainer = TrainerSettings(checkpoint_every=numbers["every"], accumulate=numbers["accumulate"], limit_batches=limit)
+        trainer = TrainerSettings(
+            precision=more.get("precision", "32-true"), checkpoint_every=numbers["every"], accumulate=numbers["accumulate"],
+            limit_batches=limit,
+        )  # fmt: skip
         (tmp_path / folder).mkdir(exist_ok=True)
         return task, fit(task, data, tmp_path / folder, epochs, trainer, CsvLog(), variant, {}, resume)
 

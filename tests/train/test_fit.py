@@ -218,3 +218,18 @@ def test_checkpoint_round_trip_and_its_errors(train_small: Callable[..., Any], t
         load_model(rewritten(format="x"))
     with pytest.raises(MissingInputError, match="comix train"):
         load_model(tmp_path / "nowhere")
+
+
+def test_bf16_clips_fused_steps_too(train_small: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: Lightning's own clipping refuses a fused optimiser there."""
+    plain = torch.optim.AdamW
+    monkeypatch.setattr(torch.optim, "AdamW", lambda groups, lr, fused: plain(groups, lr=lr, fused=True))
+    clipped: list[float] = []
+    clip = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: (clipped.append(norm), clip(parameters, norm))[1]
+    )
+    _, fitted = train_small("denoise_context", epochs=6, precision="bf16-mixed")
+    assert set(clipped) == {1.0}
+    assert not fitted.bad_steps
+    assert all(np.isfinite(row["loss"]) for row in fitted.history)
