@@ -3,8 +3,9 @@
 ``truth=`` is a COCO file, or several; ``predictions=`` any COCO file, else the workspace's ``detections=``. Pages are joined by
 page id or exact path. Figures come per source and direction, with 95 % intervals by book and baselines in the same table.
 ``target=text`` measures readers (``readers=`` of the workspace, or ``analyses=`` any folder) against transcripts.
-``target=cloze`` asks which text belongs into the next panel, of rules, of a model (``checkpoint=``) and of a reader that learns
-on some books and answers the others; ``truth=`` are CSV files as the COMICS dataset has them.
+``target=cloze`` asks what comes next, of rules, of a model (``checkpoint=``) and, where words are asked, of a reader that
+learns on some books and answers the others; ``truth=`` are files of the COMICS dataset (text cloze, coherence; visual cloze
+with ``images=`` its folder of panels) or of ComicsPAP (parquet).
 ``target=model`` measures trained models (``checkpoint=`` names below models/, folders, or ``bundled``) on DataSpec lists
 (``truth=``, else lists/training.txt): next panel, panel on page, hidden panel, search, beside chance, rules and raw features;
 and draws the next panel as a matrix, attention over the page, precision and recall, and a map of the pages.
@@ -18,6 +19,7 @@ Examples:
   comix evaluate target=text truth=openmantra_coco.json language=ja analyses=their_folder
   comix evaluate target=model checkpoint=bundled workspace=my_comics
   comix evaluate target=cloze truth=[text_cloze_dev_easy.csv,text_cloze_dev_hard.csv]
+  comix evaluate target=cloze truth=visual_cloze_dev_easy.csv images=raw_panel_images checkpoint=bundled
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from comix.apps.common import detections_of, say, workspace_of
+from comix.apps.evaluate_cloze import cloze
 from comix.bench.evaluate import TARGETS, Answer, Question, checked_methods
 from comix.bench.evaluate_text import BASELINE, TextQuestion, evaluate_text
 from comix.bench.figures import as_table
@@ -60,7 +63,7 @@ def main(cfg: DictConfig) -> int:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if not paths and cfg.target != "model":
         raise UsageError(f"target={cfg.target} needs truth=FILE, the ground truth")
-    others: dict[str, Measure] = {"text": _text, "cloze": _cloze, "model": partial(_model, folder)}
+    others: dict[str, Measure] = {"text": _text, "cloze": cloze, "model": partial(_model, folder)}
     sources, n_pages, answer = others.get(cfg.target, _boxes)(cfg, workspace, paths)
     say(as_table(answer.rows, answer.columns))
     for note in answer.notes:
@@ -126,31 +129,6 @@ def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[lis
         root=workspace.root,
     )
     return list(readers.values()), len(question.truth), evaluate_text(question)
-
-
-def _cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
-    """The same for cloze questions."""
-    from comix.bench.cloze.evaluate import ClozeQuestion, evaluate_cloze
-    from comix.bench.cloze.learned import Learning
-    from comix.bench.cloze.rows import read_cloze
-    from comix.embed.place import find_checkpoint
-    from comix.embed.words import WordsEncoder, frozen_vectors
-
-    if cfg.folds < 0 or cfg.folds == 1:
-        raise UsageError(f"folds={cfg.folds}: wanted 2 or more, or 0 for no learned reader")
-    truth = {path.stem: read_cloze(path) for path in paths}
-    if len(truth) < len(paths):
-        raise UsageError("truth=: two files of one name; their rows could not be told apart")
-    cache = workspace.root / "cache" / "features"
-    checkpoints = [find_checkpoint(workspace, cfg.checkpoint)] if cfg.checkpoint else []
-    question = ClozeQuestion(
-        truth,
-        partial(frozen_vectors, cache_dir=cache),
-        {f"model {path.name}": WordsEncoder(path, cache).encode for path in checkpoints},
-        Learning(folds=cfg.folds) if cfg.folds else None,
-        cfg.n_resamples,
-    )
-    return checkpoints, sum(map(len, truth.values())), evaluate_cloze(question)
 
 
 def _table(workspace: Workspace) -> Sequence[PageRecord]:

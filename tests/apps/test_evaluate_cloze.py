@@ -84,7 +84,7 @@ def test_a_checkpoint_is_measured_beside(tmp_path: Path, comix: Callable[..., An
         (lambda text: text.replace("correct_answer", "right"), "no column correct_answer"),
         (
             lambda text: text.replace("answer_candidate", "answer"),
-            "at least two answer_candidate_<number>_text, found 3 panels",
+            "at least two answer_candidate_<number>_text, _box_0 or answer_candidate_id_<number>, found 3 panels",
         ),
         (lambda text: text.splitlines()[0] + "\n", "has columns but no questions"),
         (lambda text: text.rstrip()[:-1] + "9\n", "line 21: correct_answer is '9', wanted 0 to 2"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,7 +56,9 @@ class _Asked(NamedTuple):
         return out
 
 
-def answers_learned(bank: Bank, vectors: Floats, likeness: Floats, how: Learning) -> Floats:
+def answers_learned(
+    bank: Bank, vectors: Floats, likeness: Floats, how: Learning, show: Callable[[int], None] = lambda _: None
+) -> Floats:
     """Log probabilities ``(n, k)`` of the candidates of every question, by readers that saw no question of its book.
 
     Measures are scaled by their spread over all questions, which needs no answers.
@@ -65,6 +67,7 @@ def answers_learned(bank: Bank, vectors: Floats, likeness: Floats, how: Learning
         bank: two books at least.
         vectors: ``(texts, d)`` of an encoder, see `comix.bench.cloze.likeness.encoded`.
         likeness: ``(n, k, f)`` of the candidates to their contexts, see `comix.bench.cloze.likeness.cosines`.
+        show: told how many parts are answered.
     """
     asked = _asked(bank, vectors, likeness)
     deal = dealt(bank.books, how.folds)
@@ -77,6 +80,7 @@ def answers_learned(bank: Bank, vectors: Floats, likeness: Floats, how: Learning
             reader = _learned(others, how, seed)
             with torch.inference_mode():
                 out[own] += asked.some(own).scores(reader).log_softmax(dim=1) / len(how.seeds)
+        show(number + 1)
     return out.numpy()
 
 
