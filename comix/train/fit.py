@@ -34,12 +34,14 @@ class Fitted:
         best_epoch: the row whose weights the task's model now holds, counting from 1.
         bad_steps: optimiser steps left out, with their pages.
         seconds: of training, resumed parts included.
+        logger: open still; `CsvLog.close` or `WandbLog.close` ends it.
     """
 
     history: list[dict[str, Any]]
     best_epoch: int
     bad_steps: list[dict[str, Any]]
     seconds: float
+    logger: Any
 
 
 def fit(
@@ -84,9 +86,7 @@ def fit(
                 _write_records(folder, task)
     best_epoch = best_of(task.history)
     task.model.load_state_dict(task.best)
-    figures = task.history[best_epoch - 1] if task.history else {}
-    log.close(logger, figures, folder / "history.csv")
-    return Fitted(task.history, best_epoch, task.bad_steps, task.seconds)
+    return Fitted(task.history, best_epoch, task.bad_steps, task.seconds, logger)
 
 
 def batches_mark(data: PageData, settings: TrainerSettings) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from comix.core.errors import MissingInputError
 
@@ -77,6 +81,24 @@ class TrainerSettings:
     publish: bool = True
 
 
+_CHECKPOINT = ("model.safetensors", "model.yaml", "metrics.json", "history.csv")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page as a model reads it.
+
+    Attributes:
+        picture: JPEG bytes, panels numbered in the order that the model reads them in.
+        n_panels: on the page; ``n_wrong`` of them stand elsewhere in the page's own order.
+    """
+
+    page_id: str
+    picture: bytes
+    n_panels: int
+    n_wrong: int
+
+
 @dataclass(frozen=True, slots=True)
 class CsvLog:
     """Curves as a CSV file in the run folder; always written, so this adds nothing."""
@@ -87,7 +109,7 @@ class CsvLog:
 
         return CSVLogger(save_dir=folder, name="", version="log", flush_logs_every_n_steps=50)
 
-    def close(self, logger: Any, figures: Mapping[str, Any], table: Path) -> None:
+    def close(self, logger: Any, figures: Mapping[str, Any], folder: Path, pages: Callable[[], Sequence[ReadPage]]) -> None:
         """Nothing is left to do."""
 
 
@@ -117,16 +139,39 @@ class WandbLog:
         from pytorch_lightning.loggers import WandbLogger
 
         os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder))  # what waits to be sent lies with the run, not at home
         logger = WandbLogger(name=name, save_dir=folder, project=self.project, group=self.group or None, offline=self.offline)
         logger.experiment.config.update(dict(config), allow_val_change=True)
         return logger
 
-    def close(self, logger: Any, figures: Mapping[str, Any], table: Path) -> None:
-        """Send the final figures and their table, and end the run."""
+    def close(self, logger: Any, figures: Mapping[str, Any], folder: Path, pages: Callable[[], Sequence[ReadPage]]) -> None:
+        """Send the final figures, a table of pages with the order that the model reads, and the checkpoint; end the run.
+
+        Args:
+            figures: of the best epoch.
+            folder: with the checkpoint, which becomes an artifact of type ``model``.
+            pages: gives some held-out pages.
+        """
         import wandb
 
         known = {name: value for name, value in figures.items() if isinstance(value, int | float)}
         rows: list[Any] = [[name, value] for name, value in known.items()]
-        logger.experiment.log({"validation": wandb.Table(columns=["figure", "value"], data=rows)})
+        read = [(one, wandb.Image(Image.open(BytesIO(one.picture)), caption=one.page_id)) for one in pages()]
+        shown = [[one.page_id, picture, one.n_panels, one.n_wrong] for one, picture in read]
+        columns = ["page", "read in this order", "panels", "in the wrong place"]
+        tables: dict[str, Any] = {"validation": wandb.Table(columns=["figure", "value"], data=rows)}
+        if read:
+            tables |= {"pages": wandb.Table(columns=columns, data=shown), "pages_read": [picture for _, picture in read]}
+        logger.experiment.log(tables)
         logger.experiment.summary.update(known)
+        checkpoint = wandb.Artifact(_artifact_name(logger.experiment.name), "model", metadata=known)
+        for name in _CHECKPOINT:
+            if (folder / name).is_file():
+                checkpoint.add_file(str(folder / name))
+        logger.experiment.log_artifact(checkpoint)
         wandb.finish()
+
+
+def _artifact_name(name: str | None) -> str:
+    """A name as W&B takes it."""
+    return re.sub(r"[^\w.-]", "-", name or "model")

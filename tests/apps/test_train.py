@@ -326,8 +326,12 @@ def test_weights_and_biases_offline_holds_config_metrics_and_table_and_no_secret
     data = log.read_bytes()
     for wanted in (b'"_target_":"comix.train.objectives.objective"', b"batch_size", b"val_loss", b"val_rpp_next_accuracy"):
         assert wanted in data
-    (table,) = folder.glob("files/media/table/*.table.json")
-    figures = dict(read_json(table)["data"])
+    tables = [read_json(path) for path in folder.glob("files/media/table/*.table.json")]
+    figures, pages = (next(one for one in tables if one["columns"][0] == first) for first in ("figure", "page"))
+    assert pages["columns"] == ["page", "read in this order", "panels", "in the wrong place"]
+    assert pages["data"] and len(list(folder.glob("files/media/images/**/*.png"))) == len(pages["data"])
+    assert b"model.safetensors" in data  # the checkpoint, as an artifact
+    figures = dict(figures["data"])
     kept = read_json(folder.parents[1] / "metrics.json")["validation"]
     assert figures["val_loss"] == kept["loss"]
     written = [path for path in workspace_copy.rglob("*") if path.is_file()]

@@ -100,7 +100,7 @@ class GroundingDinoDetector:
 
         try:
             self._processor = AutoProcessor.from_pretrained(self.folder, local_files_only=True)
-            model = AutoModelForZeroShotObjectDetection.from_pretrained(self.folder, local_files_only=True)
+            model = AutoModelForZeroShotObjectDetection.from_pretrained(self.folder, local_files_only=True, dtype="float32")
         except (OSError, ValueError, KeyError) as error:
             raise FileFormatError(f"detector.path={self.folder}: not a checkpoint of a zero-shot detector ({error})") from error
         self._model = model.to(device_of(self.device)).eval()

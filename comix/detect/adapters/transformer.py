@@ -84,7 +84,7 @@ class TransformersDetector:
 
         try:
             self._processor = AutoImageProcessor.from_pretrained(self.folder, local_files_only=True)
-            model = AutoModelForObjectDetection.from_pretrained(self.folder, local_files_only=True)
+            model = AutoModelForObjectDetection.from_pretrained(self.folder, local_files_only=True, dtype="float32")
         except (OSError, ValueError, KeyError) as error:
             raise FileFormatError(f"detector.path={self.folder}: not a checkpoint of an object detector ({error})") from error
         names = {int(place): str(label) for place, label in model.config.id2label.items()}

@@ -161,6 +161,21 @@ def test_yolo_without_its_package_is_said(tmp_path: Path) -> None:
         YoloDetector(str(tmp_path / "w.pt"), {"panel": "panel"}, hashlib.sha256(b"weights").hexdigest())
 
 
+TINY_GROUNDING_DINO = Path(__file__).parent / "tiny_grounding_dino"
+"""Made by benchmarks/tiny_grounding_dino.py; half precision, as many checkpoints are."""
+
+
+def test_grounding_dino_finds_what_it_has_learned() -> None:
+    detector = GroundingDinoDetector(str(TINY_GROUNDING_DINO), {"comic panel": "panel"}, device="cpu")
+    found = detector.detect_many(PAGES)
+    assert all(are_panels(boxes, number) for number, boxes in enumerate(found))
+    assert all(0.3 <= one.score < 1 and one.category == "panel" for boxes in found for one in boxes)
+    assert all(same(boxes, detector.detect(page)) for boxes, page in zip(found, PAGES, strict=True))
+    both = GroundingDinoDetector(str(TINY_GROUNDING_DINO), {"comic panel": "panel", "panel": "text"}, device="cpu")
+    own = [[one for one in boxes if one.category == "panel"] for boxes in both.detect_many(PAGES)]
+    assert all(same(boxes, others) for boxes, others in zip(own, found, strict=True))  # a prompt's scores are its own
+
+
 def test_grounding_dino_wants_prompts(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="wanted at least one"):
         GroundingDinoDetector(str(tmp_path), {})
