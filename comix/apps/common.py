@@ -85,3 +85,18 @@ def say(text: str = "") -> None:
     """One line of result on standard output."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def interrupted() -> int:
+    """Say that training was interrupted and print the command that goes on; the exit code, or, in a sweep, the end of it.
+
+    Raises:
+        KeyboardInterrupt: in a sweep, whose other jobs must not start.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    say(f"train: interrupted, the state is saved; go on with: {shlex.join(['comix', *sys.argv[1:]])}")
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        raise KeyboardInterrupt
+    return 130

@@ -17,14 +17,12 @@ Examples:
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comix.apps.common import plain, say, workspace_argument, workspace_of
+from comix.apps.common import interrupted, plain, say, workspace_argument, workspace_of
 from comix.apps.usable_pages import known_pages, set_apart, usable_pages
 from comix.build import instantiate
 from comix.core.errors import MissingInputError, UsageError
@@ -99,21 +97,6 @@ def trained(
         return train(plan, fingerprint, model, pages, features, rejected)
     except TrainingInterruptedError:
         return None
-
-
-def interrupted() -> int:
-    """Print the command that goes on; the exit code, or, in a sweep, the end of it.
-
-    Raises:
-        KeyboardInterrupt: in a sweep, whose other jobs must not start.
-    """
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
-
-    say(f"train: interrupted, the state is saved; go on with: {shlex.join(['comix', *sys.argv[1:]])}")
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise KeyboardInterrupt
-    return 130
 
 
 def plan_of(cfg: DictConfig, workspace: Workspace) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comix.apps.common import plain, say, workspace_of
+from comix.apps.common import interrupted, plain, say, workspace_of
 from comix.build import instantiate
 from comix.core.files import digest
 
@@ -17,7 +17,6 @@ def main(cfg: DictConfig) -> int:
     """Train one detector; 0, or 130 after Ctrl-C."""
     from hydra.core.hydra_config import HydraConfig
 
-    from comix.apps.train import interrupted
     from comix.core.progress import lazy_progress
     from comix.train.boxrun import NAME, train_boxes
     from comix.train.keeper import TrainingInterruptedError
