@@ -87,14 +87,13 @@ class CropStore:
         if place is None:
             return squares_of(page, self.side)
         name, size, mark_at, start = place
-        handle = self._handle(name, size)
-        shape = (len(page.boxes), self.side, self.side, 3)
-        mark = os.pread(handle, _MARK, mark_at)
-        data = os.pread(handle, len(page.boxes) * self._bytes, start) if any(mark) else b""
-        if mark == _mark_of(data):
-            return np.frombuffer(data, np.uint8).reshape(shape)
-        made = np.ascontiguousarray(squares_of(page, self.side))
         try:
+            handle = self._handle(name, size)
+            mark = os.pread(handle, _MARK, mark_at)
+            data = os.pread(handle, len(page.boxes) * self._bytes, start) if any(mark) else b""
+            if mark == _mark_of(data):
+                return np.frombuffer(data, np.uint8).reshape(len(page.boxes), self.side, self.side, 3)
+            made = np.ascontiguousarray(squares_of(page, self.side))
             os.pwrite(handle, made.tobytes(), start)
             os.pwrite(handle, _mark_of(made.tobytes()), mark_at)
         except OSError as error:
