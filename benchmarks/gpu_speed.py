@@ -32,6 +32,7 @@ from comix.data.lists import load_pages
 from comix.data.module import PageBatches, PageData
 from comix.data.page import PageExample
 from comix.data.sampler import BatchKey
+from comix.data.settings import DatasetSettings
 from comix.data.split import Split
 from comix.models.batch import Batch
 from comix.models.closure_lite import ClosureLite, closure_lite_simple
@@ -47,7 +48,7 @@ OBJECTIVE = Objective()
 
 
 class Timed(ClosureTask):
-    """Notes when each step starts, how many pages and panels it shows, and how long the loader was waited for."""
+    """Notes when each step starts, and how many pages and panels it shows."""
 
     def __init__(self, model: ClosureLite) -> None:
         super().__init__(model, OBJECTIVE, Optimisation(lr=1e-5))
@@ -104,32 +105,25 @@ def operations(model: ClosureLite, batch: Batch) -> float:
     return float(counter.get_total_flops()) / len(batch.page_index)
 
 
-class Held:
-    """The loop over batches that are on the device."""
-
-    def __init__(self, model: ClosureLite, batches: list[Batch], precision: torch.dtype | None) -> None:
-        self.model, self.batches, self.precision = model, batches, precision
-        fused = batches[0].layout.device.type == "cuda" or None
-        self.optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=fused)
-
-    def rates(self, steps: int) -> tuple[float, float]:
-        """Pages and panels a second of the last half of so many steps."""
-        pages = panels = 0
-        started = _now()
-        for number in range(steps):
-            if number == steps // 2:
-                pages, panels, started = 0, 0, _now()
-            batch = self.batches[number % len(self.batches)]
-            device = batch.layout.device.type
-            with torch.autocast(device, self.precision, enabled=self.precision is not None):
-                total = losses(self.model, batch, self.model.encode(batch), OBJECTIVE).total
-            total.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimiser.step()
-            self.optimiser.zero_grad(set_to_none=True)
-            pages, panels = pages + batch.n_pages, panels + len(batch.page_index)
-        seconds = _now() - started
-        return pages / seconds, panels / seconds
+def held_rates(model: ClosureLite, batches: list[Batch], precision: torch.dtype | None, steps: int) -> tuple[float, float]:
+    """Pages and panels a second of the last half of so many steps over batches that are on the device."""
+    device = batches[0].layout.device.type
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=device == "cuda" or None)
+    pages = panels = 0
+    started = _now()
+    for number in range(steps):
+        if number == steps // 2:
+            pages, panels, started = 0, 0, _now()
+        batch = batches[number % len(batches)]
+        with torch.autocast(device, precision, enabled=precision is not None):
+            total = losses(model, batch, model.encode(batch), OBJECTIVE).total
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        pages, panels = pages + batch.n_pages, panels + len(batch.page_index)
+    seconds = _now() - started
+    return pages / seconds, panels / seconds
 
 
 def repeated(pages: list[PageExample], wanted: int) -> list[PageExample]:
@@ -171,9 +165,7 @@ def main() -> None:
     top = peak(device)
     if arguments.compile:
         model.compile_encoders()
-    memory = Held(model, held, precision).rates(max(steps // 2, 4))
-    from comix.data.settings import DatasetSettings
-
+    memory = held_rates(model, held, precision, max(steps // 2, 4))
     data = PageData(batches, Split(tuple(range(len(pages))), ()), size, 0, decoders(DatasetSettings()))
     task = Timed(model)
     how = TrainerSettings("cpu" if arguments.tiny else "gpu", precision="32-true" if arguments.tiny else "bf16-mixed")

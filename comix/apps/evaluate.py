@@ -32,7 +32,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from comix.apps.common import detections_of, say, workspace_of
-from comix.apps.evaluate_cloze import cloze
 from comix.bench.evaluate import TARGETS, Answer, Question, checked_methods
 from comix.bench.evaluate_text import BASELINE, TextQuestion, evaluate_text
 from comix.bench.figures import as_table
@@ -63,7 +62,7 @@ def main(cfg: DictConfig) -> int:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if not paths and cfg.target != "model":
         raise UsageError(f"target={cfg.target} needs truth=FILE, the ground truth")
-    others: dict[str, Measure] = {"text": _text, "cloze": cloze, "model": partial(_model, folder)}
+    others: dict[str, Measure] = {"text": _text, "cloze": _cloze, "model": partial(_model, folder)}
     sources, n_pages, answer = others.get(cfg.target, _boxes)(cfg, workspace, paths)
     say(as_table(answer.rows, answer.columns))
     for note in answer.notes:
@@ -129,6 +128,13 @@ def _text(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[lis
         root=workspace.root,
     )
     return list(readers.values()), len(question.truth), evaluate_text(question)
+
+
+def _cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[list[Path], int, Answer]:
+    """The same for closure tasks."""
+    from comix.apps.evaluate_cloze import cloze
+
+    return cloze(cfg, workspace, paths)
 
 
 def _table(workspace: Workspace) -> Sequence[PageRecord]:

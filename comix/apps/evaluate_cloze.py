@@ -6,14 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comix.bench.cloze.evaluate import COLUMNS, PUBLISHED, ClozeQuestion, evaluate_cloze
+from comix.bench.cloze.accuracy import COLUMNS
+from comix.bench.cloze.evaluate import PUBLISHED, ClozeQuestion, evaluate_cloze
 from comix.bench.cloze.learned import Learning
 from comix.bench.cloze.panels import PanelQuestion, comics_pap, visual_cloze
+from comix.bench.cloze.pick import evaluate_panels
 from comix.bench.cloze.rows import ClozeRow, Kind, read_cloze
 from comix.bench.evaluate import Answer
+from comix.bench.figures import Row
 from comix.core.errors import UsageError
 from comix.core.progress import lazy_progress
 from comix.core.workspace import Workspace
+from comix.embed.place import find_checkpoint
+from comix.embed.words import WordsEncoder, frozen_vectors
+from comix.train.checkpoint import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +33,6 @@ def cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[lis
     Raises:
         UsageError: settings that do not fit the files.
     """
-    from comix.embed.place import find_checkpoint
-
     if cfg.folds < 0 or cfg.folds == 1:
         raise UsageError(f"folds={cfg.folds}: wanted 2 or more, or 0 for no learned reader")
     if len({path.stem for path in paths}) < len(paths):
@@ -41,29 +45,34 @@ def cloze(cfg: DictConfig, workspace: Workspace, paths: list[Path]) -> tuple[lis
             pictures[path.stem] = comics_pap(path)
             kinds.add("ComicsPAP")
             continue
-        kind, rows = read_cloze(path)
+        kind, asked = read_cloze(path)
         kinds.add(kind)
         if kind != "picture":
-            words[path.stem] = rows
+            words[path.stem] = asked
         elif not cfg.images:
             raise UsageError(f"{path} asks about pictures: say images=FOLDER, which holds <book>/<page>_<panel>.jpg")
         else:
-            pictures[path.stem] = len(rows), visual_cloze(rows, Path(cfg.images))
+            pictures[path.stem] = len(asked), visual_cloze(asked, Path(cfg.images))
     checkpoints = [find_checkpoint(workspace, cfg.checkpoint)] if cfg.checkpoint else []
-    answer = Answer([], COLUMNS, [], [PUBLISHED[kind] for kind in PUBLISHED if kind in kinds])
+    rows: list[Row] = []
+    notes = [told for kind, told in PUBLISHED.items() if kind in kinds]
     if words:
-        answer = _joined(answer, _of_words(cfg, workspace, words, checkpoints))
-    if pictures:
-        answer = _joined(answer, _of_pictures(cfg, pictures, checkpoints))
+        answer = _of_words(cfg, workspace, words, checkpoints)
+        rows += answer.rows
+        notes += answer.notes
+    models = {f"model {path.name}": load_model(path) for path in checkpoints} if pictures else {}
+    for name, (number, questions) in pictures.items():
+        with lazy_progress(name, "questions") as show:
+            found, more = evaluate_panels(name, questions, models, cfg.n_resamples, partial(show, 0, number))
+        rows += found
+        notes += more
     n_asked = sum(map(len, words.values())) + sum(number for number, _ in pictures.values())
-    return checkpoints, n_asked, answer
+    return checkpoints, n_asked, Answer(rows, COLUMNS, [], notes)
 
 
 def _of_words(
     cfg: DictConfig, workspace: Workspace, truth: dict[str, list[ClozeRow]], checkpoints: list[Path]
 ) -> Answer:  # fmt: skip
-    from comix.embed.words import WordsEncoder, frozen_vectors
-
     cache = workspace.root / "cache" / "features"
     question = ClozeQuestion(
         truth,
@@ -74,22 +83,3 @@ def _of_words(
     )
     with lazy_progress("learned reader", "parts") as show:
         return evaluate_cloze(question, lambda total, name, part: show(part, total, name))
-
-
-def _of_pictures(
-    cfg: DictConfig, truth: dict[str, tuple[int, Iterable[PanelQuestion]]], checkpoints: list[Path]
-) -> Answer:  # fmt: skip
-    from comix.bench.cloze.pick import evaluate_panels
-    from comix.train.checkpoint import load_model
-
-    models = {f"model {path.name}": load_model(path) for path in checkpoints}
-    answer = Answer([], COLUMNS, [], [])
-    for name, (number, questions) in truth.items():
-        with lazy_progress(name, "questions") as show:
-            rows, notes = evaluate_panels(name, questions, models, cfg.n_resamples, partial(show, 0, number))
-        answer = _joined(answer, Answer(rows, COLUMNS, [], notes))
-    return answer
-
-
-def _joined(one: Answer, other: Answer) -> Answer:
-    return Answer([*one.rows, *other.rows], COLUMNS, [*one.worst, *other.worst], [*one.notes, *other.notes])

@@ -152,9 +152,7 @@ def _looked(model: ClosureLite, blocks: Blocks, question: ModelQuestion) -> _Loo
 def _own_scores(model: ClosureLite, content: torch.Tensor, batch: Any) -> list[NDArray[np.float64]]:
     """Scores of right pairs and of wrong ones, by the model's head where it has one, else by cosine."""
     without = model.pages_without_each(content, batch)
-    unit = torch.nn.functional.normalize
-    scores = model.pop(content, without) if model.pop is not None else unit(content, dim=1) @ unit(without, dim=1).T
-    return [one.astype(np.float64) for one in pop_scores(scores, batch)]
+    return [one.astype(np.float64) for one in pop_scores(model.belonging(content, without), batch)]
 
 
 def _look_at(

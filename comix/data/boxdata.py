@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from comix.core.errors import MissingInputError
 from comix.core.files import digest
 from comix.data.boxpages import BoxPage, BoxSource, pages_digest, read_box_pages
-from comix.data.crops import one_thread_each
 from comix.data.packed import PackedPages
 from comix.data.vary import Variation, varied_page
+from comix.data.workers import one_thread_each
 from comix.detect.rcnn.canvas import canvas_size, pixels_of
 
 _ASPECTS = np.array([0.3, 0.5, 0.7, 1.0, 1.41, 2.0, 3.5, 7.0])

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,16 +35,6 @@ def squares_of(page: PageExample, side: int, read: CropReader = panel_pictures) 
         ItemError: the image cannot be read.
     """
     return np.stack([letterbox(crop, side) for crop in read(page)])[..., ::-1]
-
-
-def one_thread_each(num_workers: int) -> int:
-    """Before a loader's processes are forked: each shall use one processor, or they only wait for each other; their number.
-
-    Said here and not in them, because OpenCV's pool of threads does not survive the fork, and changing it there hangs.
-    """
-    if num_workers > 0:
-        cv2.setNumThreads(1)
-    return num_workers
 
 
 class CropStore:
@@ -103,8 +92,8 @@ class CropStore:
             ) from error
         return made
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.folder, self.side, self.n_kept, self._places)  # handles are each process's own
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_open": {}}  # handles are each process's own
 
     @property
     def _bytes(self) -> int:
@@ -134,9 +123,3 @@ class CropStore:
 
 def _mark_of(data: bytes) -> bytes:
     return (1 << 32 | zlib.crc32(data)).to_bytes(_MARK, "little")
-
-
-def _reopened(folder: Path, side: int, n_kept: int, places: dict[str, tuple[str, int, int, int]]) -> CropStore:
-    store = CropStore(folder.parent, side, (), 0)
-    store.n_kept, store._places = n_kept, places
-    return store

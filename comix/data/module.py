@@ -14,13 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from comix.core.files import digest
 from comix.data.batch import Places, collated, places_of, seed_of
-from comix.data.crops import SquareReader, one_thread_each
+from comix.data.crops import SquareReader
 from comix.data.features import Features, PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import PixelReader, pixel_batch
 from comix.data.relaid import LayoutBank
 from comix.data.sampler import BatchKey, TrainBatches
 from comix.data.split import Split
+from comix.data.workers import one_thread_each
 from comix.models.batch import Batch
 
 _PLACES_KEPT = 65_536
@@ -52,12 +53,7 @@ class PageBatches(Dataset[Batch]):
         return places_of(self.pages[index])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PageBatches, (
-            self.pages,
-            self.features,
-            self.reader,
-            self.squares,
-        )  # worker processes remember places of their own
+        return PageBatches, (self.pages, self.features, self.reader, self.squares)  # workers remember places of their own
 
     def made(self, key: BatchKey, places: Sequence[Places]) -> Batch:
         """A batch of pages whose panels lie where they are said to."""

@@ -55,21 +55,17 @@ def pixel_batch(
         places: where the pages' panels lie, by `comix.data.batch.places_of` unless given.
     """
     counts = [len(page.boxes) for page in pages]
-    pixels = np.zeros((sum(counts), 3, reader.side, reader.side), np.uint8)
-    has_image, has_text = np.zeros(sum(counts), np.bool_), np.zeros(sum(counts), np.bool_)
     offsets = np.cumsum([0, *counts])
-    nothing = np.zeros((sum(counts), 0), np.float32)
-    texts = [text.strip() for page in pages for text in page.texts]
-    has_text[:] = [bool(text) for text in texts]
     drawn = [_drawn(page, reader.side, squares) for page in pages]
-    for page, start, end in zip(drawn, offsets, offsets[1:], strict=False):
-        has_image[start:end] = page is not None
+    has_image = np.repeat([one is not None for one in drawn], counts)
+    texts = [text.strip() for page in pages for text in page.texts]
+    has_text = np.array([bool(text) for text in texts], np.bool_)
+    nothing = np.zeros((len(texts), 0), np.float32)
     batch, rows = collated(pages, PanelFeatures(nothing, nothing, has_image, has_text, offsets), seed, places)
-    spot = np.empty(len(rows), np.int64)
-    spot[np.asarray(rows)] = np.arange(len(rows))
-    for page, start, end in zip(drawn, offsets, offsets[1:], strict=False):
-        if page is not None:
-            pixels[spot[start:end]] = page.transpose(0, 3, 1, 2)
+    pixels = np.zeros((len(rows), 3, reader.side, reader.side), np.uint8)
+    for one, places_of_page in zip(drawn, np.split(np.argsort(rows), offsets[1:-1]), strict=True):
+        if one is not None:
+            pixels[places_of_page] = one.transpose(0, 3, 1, 2)
     tokens, tokens_mask = reader.tokens([texts[row] for row in rows])
     return replace(
         batch, image=None, text=None, pixels=torch.from_numpy(pixels), tokens=tokens, tokens_mask=tokens_mask,

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from comix.core.errors import FileFormatError, UsageError
 from comix.models.batch import LAYOUT_NAMES, Batch
@@ -154,6 +155,13 @@ class ClosureLite(nn.Module):
             rule = torch.where(told[:, None], rule, -1)
         logits: Tensor = self.next_panel(batch.padded(encoded.panels), layout, has_layout, batch.mask, use_content, rule)
         return logits
+
+    def belonging(self, panels: Tensor, pages: Tensor) -> Tensor:
+        """``(n, m)``: how well each panel ``(n, d)`` fits each page ``(m, d)``: the head's logits, without one cosines."""
+        if self.pop is not None:
+            logits: Tensor = self.pop(panels, pages)
+            return logits
+        return normalize(panels, dim=1) @ normalize(pages, dim=1).T
 
     def pages_without_each(self, panels: Tensor, batch: Batch) -> Tensor:
         """``(n, d)``: for each panel its page's embedding computed without it; zeros on one-panel pages.

@@ -24,10 +24,7 @@ from comix.data.pixels import PixelReader
 from comix.data.relaid import LayoutBank, layout_bank
 from comix.data.settings import DatasetSettings
 from comix.data.split import Split
-from comix.io.draw import draw_boxes
-from comix.io.images import read_bgr
 from comix.models.closure_lite import ClosureLite
-from comix.models.decode import decode_order
 from comix.models.encoders import tokenizer_of
 from comix.train.asked import Figures, PageAnswers, interval
 from comix.train.baselines import baselines
@@ -36,8 +33,8 @@ from comix.train.evaluate import evaluate, measure
 from comix.train.fit import Fitted, batches_mark, fit, torch_threads
 from comix.train.metrics_file import runs_of, write_metrics, write_state
 from comix.train.objectives import PARTS, Objective
+from comix.train.pageread import read_pages
 from comix.train.plan import Plan, is_first_process, publish
-from comix.train.settings import ReadPage
 from comix.train.state import LAST, check_state
 from comix.train.task import ClosureTask
 
@@ -92,28 +89,6 @@ def train(
     publish(plan)
     write_state(plan.folder, fingerprint, "done")
     return facts
-
-
-def read_pages(model: ClosureLite, blocks: Blocks, n: int) -> list[ReadPage]:
-    """The first ``n`` pages of two panels or more, drawn with the order that a model reads them in; on the CPU."""
-    pages = {page.page_id: page for page in blocks.examples()}
-    found: list[ReadPage] = []
-    for batch in blocks:
-        with torch.no_grad():
-            logits = model.eval().next_panel_logits(model.encode(batch), batch).float().numpy()
-        orders = torch.split(batch.order, batch.n_panels.tolist())
-        for place, (page_id, rows) in enumerate(zip(batch.page_ids, orders, strict=True)):
-            if len(found) == n:
-                return found
-            if len(rows) > 1:
-                page = pages[page_id]
-                read = [int(rows[slot]) for slot in decode_order(logits[place], len(rows))]
-                picture = draw_boxes(
-                    read_bgr(page.image), [page.boxes[one] for one in read], [str(one + 1) for one in range(len(read))], 800
-                )
-                wrong = sum(one != position for position, one in enumerate(read))
-                found.append(ReadPage(page_id, picture, len(read), wrong))
-    return found
 
 
 def crops_of(plan: Plan, pages: Sequence[PageExample], reader: PixelReader) -> CropStore:

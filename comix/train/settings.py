@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from comix.core.errors import MissingInputError
+
+if TYPE_CHECKING:
+    from comix.train.pageread import ReadPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +85,6 @@ class TrainerSettings:
 
 
 _CHECKPOINT = ("model.safetensors", "model.yaml", "metrics.json", "history.csv")
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPage:
-    """A page as a model reads it.
-
-    Attributes:
-        picture: JPEG bytes, panels numbered in the order that the model reads them in.
-        n_panels: on the page; ``n_wrong`` of them stand elsewhere in the page's own order.
-    """
-
-    page_id: str
-    picture: bytes
-    n_panels: int
-    n_wrong: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,6 @@ class ClosureTask(pl.LightningModule):
         for plan in scheduler.lr_lambdas:
             plan.replan(int(self.trainer.estimated_stepping_batches), self.global_step)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Pinned memory goes to a GPU while that goes on working."""
-        return batch.to(device)
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Give the step its own random stream."""
         if batch_idx % self.trainer.accumulate_grad_batches == 0:

@@ -9,15 +9,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from comix.bench.cloze.accuracy import COLUMNS, accuracy_row
 from comix.bench.cloze.learned import Learning, answers_learned
 from comix.bench.cloze.likeness import Bank, Encode, by_encoder, by_letters, by_words, encoded, lengths
 from comix.bench.cloze.rows import ClozeRow
 from comix.bench.evaluate import Answer
 from comix.bench.figures import Row
 from comix.core.errors import UsageError
-from comix.metrics.bootstrap import book_interval
-
-COLUMNS: Mapping[str, str] = {"accuracy": "accuracy", "ties": "ties"}
 
 PUBLISHED: Mapping[str, str] = {
     "text": (
@@ -109,7 +107,4 @@ def evaluate_cloze(question: ClozeQuestion, show: Callable[[int, str, int], None
 def _row(name: str, group: str, bank: Bank, scores: NDArray[np.float32], n_resamples: int) -> Row:
     best = scores >= scores.max(axis=1, keepdims=True)  # (n, k)
     right = best[np.arange(len(best)), bank.correct] / best.sum(axis=1)
-    counts = np.stack([right, np.ones(len(right))], axis=1)
-    interval = book_interval(counts, bank.books, lambda sums: sums[..., 0] / sums[..., 1], n_resamples)
-    figures = {"accuracy": float(right.mean()), "ties": float((best.sum(axis=1) > 1).mean())}
-    return Row(name, group, len(right), figures, {} if interval is None else {"accuracy": interval})
+    return accuracy_row(name, group, right, best.sum(axis=1) > 1, bank.books, n_resamples)

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
 
+from comix.bench.cloze.accuracy import accuracy_row
 from comix.bench.cloze.panels import Panel, PanelQuestion
 from comix.bench.figures import Row
 from comix.core.errors import ItemError, UsageError
@@ -23,9 +25,7 @@ from comix.data.features import PanelFeatures
 from comix.data.page import PageExample
 from comix.data.pixels import pixel_batch
 from comix.io.images import BgrImage, decode_bgr
-from comix.metrics.bootstrap import book_interval
 from comix.models.batch import LAYOUT_NAMES, Batch
-from comix.models.closure_lite import ClosureLite
 from comix.models.encoder_names import IMAGE_DIM, TEXT_DIM
 from comix.models.frozen import image_encoder, text_encoder
 from comix.train.checkpoint import LoadedModel
@@ -33,7 +33,8 @@ from comix.train.checkpoint import LoadedModel
 Floats = NDArray[np.float32]
 UNTRAINED = "picture features, untrained"
 _AT_ONCE = 16
-_KEPT = 4096
+_IMAGES, _FEATURES = 512, 4096
+"""Pictures, and their features, that are kept at most."""
 
 
 @dataclass
@@ -46,6 +47,10 @@ class _Tally:
     def add(self, name: str, scores: Floats, correct: int) -> None:
         best = scores >= scores.max()
         self.points[name].append((float(best[correct] / best.sum()), bool(best.sum() > 1)))
+
+    def row(self, name: str, group: str, n_resamples: int) -> Row:
+        right, is_tie = (np.array(one) for one in zip(*self.points[name], strict=True))
+        return accuracy_row(name, group, right, is_tie, self.books, n_resamples)
 
 
 def evaluate_panels(
@@ -73,22 +78,9 @@ def evaluate_panels(
     pictures = _Pictures()
     left_out: list[str] = []
     for some in _chunks(questions):
-        asked = []
-        for one in some:
-            why = pictures.fault(one)
-            if why:
-                left_out.append(f"{one.name}: {why}")
-            else:
-                asked.append(one)
-        if asked:
-            scores = {UNTRAINED: _by_features(asked, pictures)}
-            scores |= {model: _by_model(loaded, asked, pictures) for model, loaded in models.items()}
-            for place, one in enumerate(asked):
-                for tally in (tallies["all"], tallies[one.task]):
-                    tally.books.append(one.book)
-                    tally.add("chance", np.zeros(len(one.candidates), np.float32), one.correct)
-                    for scorer, found in scores.items():
-                        tally.add(scorer, found[place], one.correct)
+        faults = [pictures.fault(one) for one in some]
+        left_out += [f"{one.name}: {why}" for one, why in zip(some, faults, strict=True) if why]
+        _ask([one for one, why in zip(some, faults, strict=True) if not why], models, pictures, tallies)
         for one in some:
             show(one.name)
     if not tallies:
@@ -97,20 +89,27 @@ def evaluate_panels(
         )
     groups = tallies if len(tallies) > 2 else {"all": tallies["all"]}
     rows = [
-        _row(scorer, name if group == "all" else f"{name}: {group}", tally, points, n_resamples)
+        tally.row(scorer, name if group == "all" else f"{name}: {group}", n_resamples)
         for group, tally in groups.items()
-        for scorer, points in tally.points.items()
+        for scorer in tally.points
     ]
     notes = [f"{name}: {len(left_out)} questions are left out; first: {left_out[0]}"] if left_out else []
     return rows, notes
 
 
-def _row(scorer: str, group: str, tally: _Tally, points: Sequence[tuple[float, bool]], n_resamples: int) -> Row:
-    right, ties = np.array([one[0] for one in points]), np.array([one[1] for one in points])
-    counts = np.stack([right, np.ones(len(right))], axis=1)
-    interval = book_interval(counts, tally.books, lambda sums: sums[..., 0] / sums[..., 1], n_resamples)
-    figures = {"accuracy": float(right.mean()), "ties": float(ties.mean())}
-    return Row(scorer, group, len(right), figures, {} if interval is None else {"accuracy": interval})
+def _ask(
+    asked: Sequence[PanelQuestion], models: Mapping[str, LoadedModel], pictures: _Pictures, tallies: dict[str, _Tally]
+) -> None:
+    """Count what everyone answers, over all tasks and in the question's own."""
+    if not asked:
+        return
+    scores = {"chance": [np.zeros(len(one.candidates), np.float32) for one in asked], UNTRAINED: _by_features(asked, pictures)}
+    scores |= {model: _by_model(loaded, asked, pictures) for model, loaded in models.items()}
+    for place, one in enumerate(asked):
+        for tally in (tallies["all"], tallies[one.task]):
+            tally.books.append(one.book)
+            for scorer, found in scores.items():
+                tally.add(scorer, found[place], one.correct)
 
 
 def _chunks(questions: Iterable[PanelQuestion]) -> Iterator[list[PanelQuestion]]:
@@ -141,7 +140,7 @@ class _Pictures:
         if panel.read is None:
             return None
         if panel.name not in self._images:
-            while len(self._images) >= _AT_ONCE * 32:
+            while len(self._images) >= _IMAGES:
                 self._images.pop(next(iter(self._images)))
             try:
                 self._images[panel.name] = decode_bgr(panel.read())
@@ -151,31 +150,31 @@ class _Pictures:
 
     def features(self, panels: Sequence[Panel]) -> Floats:
         """Raw features ``(n, 1280)``; zeros where there is no picture."""
-        new = {one.name: image for one in panels if one.name not in self._features and (image := self.image(one)) is not None}
-        fresh = [(name, image) for name, image in new.items() if not isinstance(image, ItemError)]
+        fresh = {
+            one.name: image
+            for one in panels
+            if one.name not in self._features and isinstance(image := self.image(one), np.ndarray)
+        }
         out = np.zeros((len(panels), IMAGE_DIM), np.float32)
         if fresh:
-            found = image_encoder().encode([image for _, image in fresh])
-            self._features |= dict(zip((name for name, _ in fresh), found, strict=True))
+            self._features |= dict(zip(fresh, image_encoder().encode(list(fresh.values())), strict=True))
         for row, one in enumerate(panels):
             if one.name in self._features:
                 out[row] = self._features[one.name]
-        while len(self._features) > _KEPT:
+        while len(self._features) > _FEATURES:
             self._features.pop(next(iter(self._features)))
         return out
 
 
 def _by_features(questions: Sequence[PanelQuestion], pictures: _Pictures) -> list[Floats]:
     """Cosine of each candidate to the mean of the context."""
-    return [
-        _unit(pictures.features(one.candidates)) @ _unit(_unit(pictures.features(one.context)).mean(axis=0))
-        for one in questions
-    ]
-
-
-def _unit(vectors: Floats) -> Floats:
-    out: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
-    return out
+    flat = normalize(pictures.features([panel for one in questions for panel in _panels(one)]))
+    parts = np.split(flat, np.cumsum([len(_panels(one)) for one in questions])[:-1])
+    found = []
+    for part, one in zip(parts, questions, strict=True):
+        context, candidates = np.split(part, [len(one.context)])
+        found.append(candidates @ normalize(context.mean(axis=0, keepdims=True))[0])
+    return found
 
 
 @torch.inference_mode()
@@ -186,20 +185,12 @@ def _by_model(loaded: LoadedModel, questions: Sequence[PanelQuestion], pictures:
     encoded = model.encode(batch)
     is_context = torch.cat([torch.arange(len(_panels(one))) < len(one.context) for one in questions])
     pages = model.pages_of(encoded.content, batch, is_context)  # (b, d)
-    scores = _scores(model, encoded.content, pages)  # (n, b)
+    scores = model.belonging(encoded.content, pages)  # (n, b)
     found = []
     for place in range(len(questions)):
         rows = (batch.page_index == place) & ~is_context
         found.append(scores[rows, place].float().numpy())
     return found
-
-
-def _scores(model: ClosureLite, panels: torch.Tensor, pages: torch.Tensor) -> torch.Tensor:
-    if model.pop is not None:
-        out: torch.Tensor = model.pop(panels, pages)
-        return out
-    unit = torch.nn.functional.normalize
-    return unit(panels, dim=1) @ unit(pages, dim=1).T
 
 
 def _panels(question: PanelQuestion) -> tuple[Panel, ...]:
